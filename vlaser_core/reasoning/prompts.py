@@ -1,0 +1,202 @@
+"""The one place of prompt layout and question wordings.
+
+`chat_prompt` is InternVL's template `internvl2_5`; `policy_prompt` is the text the action expert was trained
+behind, the literal word None included. Questions come in two sets: COMPACT, the paraphrases that the project's own
+data is written in (a model answers the first of each), and INTERNVL, spelled out for models trained on the web.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from vlaser_core.errors import ConfigError, InputError
+
+IM_START, IM_END = "<|im_start|>", "<|im_end|>"
+IMAGE_START, IMAGE_END, IMAGE_TOKEN = "<img>", "</img>", "<IMG_CONTEXT>"
+IMAGE_PLACEHOLDER = "<image>"
+
+INTERNVL_SYSTEM = (
+    "你是书生·万象，英文名是InternVL，是由上海人工智能实验室、清华大学及多家合作单位联合开发的多模态大语言模型。"
+)
+# Upstream formats a null system message, so the policy's weights have always seen the word None.
+SYSTEMS = {"internvl": INTERNVL_SYSTEM, "none": "None"}
+
+Role = Literal["user", "assistant"]
+_RESERVED = re.compile("|".join(re.escape(token) for token in (IM_START, IM_END, IMAGE_START, IMAGE_END, IMAGE_TOKEN, "<|endoftext|>")))
+
+
+def system_text(name: str) -> str:
+    """The system sentence that a checkpoint's config names (`internvl` or `none`). Raises ConfigError for another."""
+    if name not in SYSTEMS:
+        raise ConfigError(f"unknown system text {name!r}; known: {', '.join(SYSTEMS)}")
+    return SYSTEMS[name]
+
+
+def _clean(text: str, what: str) -> str:
+    """`text` if it holds no control token: a user's words must not open a turn or place an image."""
+    found = _RESERVED.search(text)
+    if found:
+        raise InputError(f"the {what} contains the control token {found.group()!r}; remove it")
+    return text
+
+
+def image_block(tokens: int) -> str:
+    """The text that stands for a picture of `tokens` image tokens."""
+    if tokens < 1:
+        raise InputError(f"a picture has at least 1 image token, got {tokens}")
+    return IMAGE_START + IMAGE_TOKEN * tokens + IMAGE_END
+
+
+def chat_prompt(turns: Sequence[tuple[Role, str]], system: str = INTERNVL_SYSTEM, images: Sequence[int] | None = None) -> str:
+    """A conversation as the text a chat model continues.
+
+    turns: (role, text), user and assistant in turn, the user first; after a last user turn the prompt ends where the
+    assistant begins. images: image tokens of each picture (256 a tile at 448 px), in the order of the `<image>`
+    placeholders; pictures without any placeholder are put before the first question (numbered when several); None
+    leaves the placeholders as they are. Raises InputError for a wrong order of turns, a count of placeholders that
+    differs from the pictures', or control tokens in a text.
+    """
+    expected = ["user" if index % 2 == 0 else "assistant" for index in range(len(turns))]
+    if not turns or [role for role, _ in turns] != expected:
+        raise InputError(f"turns go user, assistant, user, …; got {[role for role, _ in turns]}")
+    texts = [_clean(text, role) for role, text in turns]
+    if images and not any(IMAGE_PLACEHOLDER in text for text in texts):
+        head = f"{IMAGE_PLACEHOLDER}\n" if len(images) == 1 else "".join(f"Image-{k + 1}: {IMAGE_PLACEHOLDER}\n" for k in range(len(images)))
+        texts[0] = head + texts[0]
+    parts = [f"{IM_START}system\n{_clean(system, 'system text')}{IM_END}\n"]
+    parts += [f"{IM_START}{role}\n{text}{IM_END}\n" for (role, _), text in zip(turns, texts, strict=True)]
+    if turns[-1][0] == "user":
+        parts.append(f"{IM_START}assistant\n")
+    prompt = "".join(parts)
+    if images is None:
+        return prompt
+    pieces = prompt.split(IMAGE_PLACEHOLDER)
+    if len(pieces) - 1 != len(images):
+        raise InputError(f"the conversation has {len(pieces) - 1} {IMAGE_PLACEHOLDER} placeholders for {len(images)} pictures")
+    return pieces[0] + "".join(image_block(tokens) + piece for tokens, piece in zip(images, pieces[1:], strict=True))
+
+
+def policy_prompt(instruction: str, image_tokens: int) -> str:
+    """The policy's prompt around one picture; the instruction is used verbatim. Raises InputError when it is empty."""
+    if not instruction.strip():
+        raise InputError("the instruction is empty; say what the robot should do")
+    if IMAGE_PLACEHOLDER in instruction:
+        raise InputError(f"the instruction contains {IMAGE_PLACEHOLDER!r}; remove it")
+    return chat_prompt([("user", f"{IMAGE_PLACEHOLDER}\n{instruction}")], SYSTEMS["none"], [image_tokens])
+
+
+@dataclass(frozen=True)
+class Wordings:
+    """Ways to put each question. `{phrase}`, `{other}`, `{goal}` and `{point}` are filled in; the first is the one asked live."""
+
+    ground_box: tuple[str, ...]
+    ground_point: tuple[str, ...]
+    plan: tuple[str, ...]
+    ask: tuple[str, ...] = ("{question}",)
+
+
+INTERNVL = Wordings(
+    ground_box=("Please provide the bounding box coordinate of the region this sentence describes: <ref>{phrase}</ref>",),
+    ground_point=(
+        "Point to the {phrase}. Answer with <point>[[x1, y1], [x2, y2], ...]</point>, integers from 0 to 1000 of the image's width and height, "
+        "and nothing else.",
+    ),
+    plan=("List the steps a robot arm takes to {goal}. Number them, one step a line, and name in each the object it acts on.",),
+)
+COMPACT = Wordings(
+    ground_box=(
+        "Where is the {phrase}? Answer with a box.",
+        "Find the {phrase}. Answer with a box.",
+        "Give the box of the {phrase}.",
+        "Draw a box around the {phrase}.",
+    ),
+    ground_point=("Point to the {phrase}.", "Where is the {phrase}? Answer with a point.", "Give a point on the {phrase}.", "Show a point of the {phrase}."),
+    plan=(
+        "How do you {goal}? List the steps.",
+        "Plan the steps to {goal}.",
+        "What steps are left to {goal}?",
+        "List the steps to {goal}.",
+    ),
+)
+STYLES = {"compact": COMPACT, "internvl": INTERNVL}
+
+
+def wordings(style: str) -> Wordings:
+    """The set of questions a checkpoint's config names (`compact` or `internvl`). Raises ConfigError for another."""
+    if style not in STYLES:
+        raise ConfigError(f"unknown question style {style!r}; known: {', '.join(STYLES)}")
+    return STYLES[style]
+
+
+def bare_phrase(phrase: str) -> str:
+    """A phrase without its article and final full stop, on one line. Raises InputError when nothing is left."""
+    bare = re.sub(r"^(?:the|a|an)\s+", "", " ".join(phrase.split()), flags=re.IGNORECASE).rstrip(" .?!")
+    if not bare:
+        raise InputError(f"the phrase {phrase!r} names nothing; give a noun phrase such as 'carrot'")
+    return bare
+
+
+def ground_box_question(phrase: str, style: str = "compact") -> str:
+    """Asks for the boxes of what `phrase` names."""
+    return wordings(style).ground_box[0].format(phrase=bare_phrase(phrase))
+
+
+def ground_point_question(phrase: str, style: str = "compact") -> str:
+    """Asks for points on what `phrase` names."""
+    return wordings(style).ground_point[0].format(phrase=bare_phrase(phrase))
+
+
+def plan_question(goal: str, style: str = "compact") -> str:
+    """Asks for the steps that lead to `goal`, an instruction such as 'put carrot on plate'."""
+    goal = " ".join(goal.split()).rstrip(" .?!")
+    if not goal:
+        raise InputError("the goal is empty; say what should be reached")
+    return wordings(style).plan[0].format(goal=goal)
+
+
+def ask_question(question: str) -> str:
+    """A free question, as it came but for surrounding white space. Raises InputError when empty."""
+    if not question.strip():
+        raise InputError("the question is empty")
+    return question.strip()
+
+
+# The rest of the questions that the data engine asks; live they are put through `ask`.
+QUESTIONS: dict[str, tuple[str, ...]] = {
+    "ground_box": COMPACT.ground_box,
+    "ground_point": COMPACT.ground_point,
+    "plan": COMPACT.plan,
+    "gripper_point": ("Point to the gripper.", "Where is the gripper? Answer with a point.", "Where are the fingers? Answer with a point."),
+    "gripper_height": ("How high is the gripper in mm?", "What is the height of the gripper in mm?", "How many mm is the gripper above the table?"),
+    "affordance": (
+        "Where should the gripper close to grasp the {phrase}?",
+        "How should the gripper grasp the {phrase}?",
+        "Give the grasp point and angle of the {phrase}.",
+    ),
+    "placement": (
+        "Where should the {phrase} be put down?",
+        "Where should the gripper release the {phrase}?",
+        "Point to where the {phrase} should go.",
+    ),
+    "presence": ("Is there a {phrase}?", "Do you see a {phrase}?", "Is a {phrase} on the table?"),
+    "colour": ("What colour is the {phrase}?", "Name the colour of the {phrase}.", "Which colour does the {phrase} have?"),
+    "colour_at": ("What colour is the object at {point}?", "Name the colour of the object at {point}.", "Which colour is at {point}?"),
+    "name_at": ("What is at {point}?", "Name the object at {point}.", "Which object is at {point}?"),
+    "objects": ("What objects are there?", "List the objects.", "Which objects do you see?"),
+    "gripper_state": ("What is the state of the gripper?", "Is the gripper open, closed or holding something?", "What does the gripper do now?"),
+    "phase": ("What phase is the task {goal} in?", "Which phase of {goal} is this?", "Name the phase of {goal}."),
+    "next_action": ("What is the next action to {goal}?", "What should the robot do next to {goal}?", "To {goal}, what comes next?"),
+    "done": ("Is the task done: {goal}?", "Did the robot {goal}?", "Is this task finished: {goal}?"),
+    "image_left": ("In the image, is the {phrase} left of the {other}?", "Is the {phrase} left of the {other} in the image?", "In the picture, is the {phrase} to the left of the {other}?"),
+    "image_right": ("In the image, is the {phrase} right of the {other}?", "Is the {phrase} right of the {other} in the image?", "In the picture, is the {phrase} to the right of the {other}?"),
+    "image_above": ("In the image, is the {phrase} above the {other}?", "Is the {phrase} above the {other} in the image?", "In the picture, is the {phrase} above the {other}?"),
+    "image_below": ("In the image, is the {phrase} below the {other}?", "Is the {phrase} below the {other} in the image?", "In the picture, is the {phrase} below the {other}?"),
+    "robot_left": ("Seen from the robot, is the {phrase} left of the {other}?", "From the robot base, is the {phrase} left of the {other}?", "In the robot frame, is the {phrase} left of the {other}?"),
+    "robot_right": ("Seen from the robot, is the {phrase} right of the {other}?", "From the robot base, is the {phrase} right of the {other}?", "In the robot frame, is the {phrase} right of the {other}?"),
+    "robot_behind": ("Seen from the robot, is the {phrase} behind the {other}?", "From the robot base, is the {phrase} behind the {other}?", "In the robot frame, is the {phrase} behind the {other}?"),
+    "robot_front": ("Seen from the robot, is the {phrase} in front of the {other}?", "From the robot base, is the {phrase} in front of the {other}?", "In the robot frame, is the {phrase} in front of the {other}?"),
+    "nearest": ("Which is nearer to the robot, the {phrase} or the {other}?", "What is closer to the robot, the {phrase} or the {other}?", "Nearer to the robot: the {phrase} or the {other}?"),
+}
