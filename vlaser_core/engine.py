@@ -1,0 +1,157 @@
+"""One loaded model, serving two callers: actions first, text in between.
+
+    engine = Engine.load()                                   # the shipped checkpoint
+    chunk = engine.predict(observation, "put carrot on plate")
+    engine.ground(image, "carrot").points_px()
+
+Text is generated token by token; between two tokens a waiting `predict` goes first, so a question never delays the arm
+by more than one token.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from vlaser_core.checkpoint.folder import Checkpoint, load_checkpoint, shipped_checkpoint
+from vlaser_core.embodiment import Embodiment
+from vlaser_core.errors import ConfigError, InputError
+from vlaser_core.processing.pixels import check_image, normalise_pixels, square
+from vlaser_core.reasoning.generate import generate
+from vlaser_core.reasoning.prompts import policy_prompt
+from vlaser_core.reasoning.reasoner import Reasoner
+from vlaser_core.reasoning.types import Answer, Grounding, Plan
+from vlaser_core.types import ActionChunk, Observation
+
+DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
+MAX_INSTRUCTION = 1024  # characters; no robot instruction needs more, and longer ones would not fit the prompt
+
+
+class _Turnstile:
+    """A lock that lets a waiting action past waiting text."""
+
+    def __init__(self) -> None:
+        self._condition = threading.Condition()
+        self._busy = False
+        self._urgent = 0
+
+    @contextmanager
+    def action(self):
+        with self._condition:
+            self._urgent += 1
+            while self._busy:
+                self._condition.wait()
+            self._urgent -= 1
+            self._busy = True
+        try:
+            yield
+        finally:
+            self._release()
+
+    @contextmanager
+    def text(self):
+        with self._condition:
+            while self._busy or self._urgent:
+                self._condition.wait()
+            self._busy = True
+        try:
+            yield
+        finally:
+            self._release()
+
+    def _release(self) -> None:
+        with self._condition:
+            self._busy = False
+            self._condition.notify_all()
+
+
+class Engine:
+    """A checkpoint that answers. Safe to call from several threads."""
+
+    def __init__(self, checkpoint: Checkpoint) -> None:
+        self.checkpoint = checkpoint
+        self.model, self.tokenizer = checkpoint.model, checkpoint.tokenizer
+        self.embodiment: Embodiment = checkpoint.embodiment
+        self._turnstile = _Turnstile()
+        self._reasoner = Reasoner(self.model.config, self._generate)
+
+    @classmethod
+    def load(cls, checkpoint: Path | str | None = None, device: str = "cpu", dtype: str = "float32", threads: int | None = None) -> Engine:
+        """Load a checkpoint folder, the shipped one by default. threads: CPU threads of the whole process, None leaves them.
+
+        Raises CheckpointError, or ConfigError for an unknown dtype or an absent device.
+        """
+        if dtype not in DTYPES:
+            raise ConfigError(f"unknown dtype {dtype!r}; known: {', '.join(DTYPES)}")
+        if device.startswith("cuda") and not torch.cuda.is_available():
+            raise ConfigError(f"device {device!r} was asked for, but this machine has no CUDA device that torch can use")
+        if threads:
+            torch.set_num_threads(threads)
+        return cls(load_checkpoint(Path(checkpoint) if checkpoint else shipped_checkpoint(), device, DTYPES[dtype]))
+
+    def predict(self, observation: Observation, instruction: str, *, seed: int | None = None, steps: int | None = None) -> ActionChunk:
+        """The chunk of actions for this view, in the embodiment's units, stamped with the observation's time.
+
+        seed: of the flow's noise; the same seed gives the same chunk. steps: flow steps, the checkpoint's by default.
+        Raises InputError for a missing camera, a wrong picture, non-finite proprioception, or an unusable instruction.
+        """
+        started = time.perf_counter()
+        instruction = check_instruction(instruction)
+        camera = self.embodiment.cameras[0].name
+        if camera not in observation.images:
+            raise InputError(f"the policy needs camera {camera!r}; the observation has {sorted(observation.images)}")
+        proprio = np.asarray(observation.proprio, dtype=float)
+        if proprio.shape != (self.embodiment.proprio_dim,) or not np.isfinite(proprio).all():
+            raise InputError(f"proprioception must be {self.embodiment.proprio_dim} finite values {self.embodiment.proprio.names}, got {proprio}")
+        config, statistics = self.model.config, self.checkpoint.statistics
+        pixels = self._pixels(observation.images[camera], f"camera {camera!r}")
+        ids = self._ids(policy_prompt(instruction, config.image_tokens))
+        generator = torch.Generator().manual_seed(seed) if seed is not None else None
+        noise = torch.randn(1, config.horizon, config.action_dim, generator=generator)
+        normalised = torch.from_numpy(statistics.normalise_proprio(proprio))[None].to(self.model.device, self.model.dtype)
+        with self._turnstile.action(), torch.inference_mode():
+            prefix = self.model.prefix(ids, torch.ones_like(ids, dtype=torch.bool), pixels)
+            actions = self.model.sample(prefix, normalised, noise.to(self.model.device, self.model.dtype), steps)
+        actions = statistics.denormalise_actions(actions[0].double().cpu().numpy(), self.embodiment.action.gripper_dims)
+        return ActionChunk(actions, observation.stamp, self.embodiment.action.dt, time.perf_counter() - started)
+
+    def ground(self, image: np.ndarray, phrase: str) -> Grounding:
+        """Where `phrase` is in an RGB picture. Raises InputError for a wrong picture or an empty phrase."""
+        return self._reasoner.ground(check_image(image), phrase)
+
+    def plan(self, image: np.ndarray, goal: str, ground: bool = False) -> Plan:
+        """The steps to `goal`, each with its target phrase and, with `ground`, where that is."""
+        return self._reasoner.plan(check_image(image), goal, ground)
+
+    def ask(self, image: np.ndarray, question: str) -> Answer:
+        """The answer to a free question about the picture."""
+        return self._reasoner.ask(check_image(image), question)
+
+    def _pixels(self, image: np.ndarray, what: str = "image") -> torch.Tensor:
+        config = self.model.config
+        stretched = square(check_image(image, what), config.vision.image_size, config.resample)
+        return normalise_pixels(stretched[None]).to(self.model.device, self.model.dtype)
+
+    def _ids(self, prompt: str) -> torch.Tensor:
+        ids = self.tokenizer(prompt, add_special_tokens=False, return_tensors="pt")["input_ids"]
+        limit = self.model.config.max_prompt_tokens
+        if ids.shape[1] > limit:
+            raise InputError(f"the prompt takes {ids.shape[1]} tokens, the model reads {limit}; shorten the text")
+        return ids.to(self.model.device)
+
+    def _generate(self, image: np.ndarray, prompt: str, max_new_tokens: int) -> tuple[str, list[float]]:
+        return generate(self.model, self.tokenizer, self._ids(prompt), self._pixels(image), max_new_tokens, between=self._turnstile.text)
+
+
+def check_instruction(instruction: str) -> str:
+    """The instruction itself, if a policy can be given it. Raises InputError when empty, too long, or with control tokens."""
+    if not instruction.strip():
+        raise InputError("the instruction is empty")
+    if len(instruction) > MAX_INSTRUCTION:
+        raise InputError(f"the instruction has {len(instruction)} characters; at most {MAX_INSTRUCTION} are accepted")
+    return instruction

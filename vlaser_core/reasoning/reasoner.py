@@ -1,0 +1,82 @@
+"""Ground, plan, ask: a question put in the model's words, its text read back. Knows no torch: it is given `generate`."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Callable
+
+import numpy as np
+
+from vlaser_core.model.config import VlaserConfig
+from vlaser_core.reasoning.parse import parse_grounding, parse_plan
+from vlaser_core.reasoning.prompts import (
+    ask_question,
+    bare_phrase,
+    chat_prompt,
+    ground_box_question,
+    ground_point_question,
+    plan_question,
+    system_text,
+)
+from vlaser_core.reasoning.types import Answer, Grounding, Plan
+
+Generate = Callable[[np.ndarray, str, int], tuple[str, list[float]]]
+
+
+def confidence(probabilities: list[float]) -> float:
+    """Geometric mean of token probabilities, 0 for no tokens."""
+    if not probabilities:
+        return 0.0
+    return math.exp(sum(math.log(max(p, 1e-12)) for p in probabilities) / len(probabilities))
+
+
+class Reasoner:
+    """The model's reasoning about one RGB picture (H, W, 3). generate(image, prompt, max_new_tokens) → text, probabilities."""
+
+    def __init__(self, config: VlaserConfig, generate: Generate) -> None:
+        self._config, self._generate = config, generate
+
+    def _answer(self, image: np.ndarray, question: str, max_new_tokens: int) -> tuple[str, float]:
+        prompt = chat_prompt([("user", question)], system_text(self._config.chat_system), [self._config.image_tokens])
+        text, probabilities = self._generate(image, prompt, max_new_tokens)
+        return text, confidence(probabilities)
+
+    def ground(self, image: np.ndarray, phrase: str) -> Grounding:
+        """Boxes and points of what `phrase` names: the model is asked for each in turn."""
+        height, width = image.shape[:2]
+        style = self._config.question_style
+        text, score = self._answer(image, ground_box_question(phrase, style), 128)
+        boxes = parse_grounding(text, bare_phrase(phrase), width, height, score)
+        text, score = self._answer(image, ground_point_question(phrase, style), 128)
+        points = parse_grounding(text, bare_phrase(phrase), width, height, score)
+        first, second = len(boxes.boxes), len(points.boxes)
+        return Grounding(
+            phrase=boxes.phrase,
+            boxes=boxes.boxes,
+            points=points.points,
+            labels=boxes.labels[:first] + points.labels[second:],
+            scores=boxes.scores[:first] + points.scores[second:],
+            text=f"{boxes.text}\n{points.text}",
+            width=width,
+            height=height,
+            malformed=boxes.malformed + points.malformed,
+        )
+
+    def plan(self, image: np.ndarray, goal: str, ground: bool = False) -> Plan:
+        """Ordered steps to `goal`; with `ground`, each distinct target is looked for in the picture."""
+        text, _ = self._answer(image, plan_question(goal, self._config.question_style), 256)
+        plan = parse_plan(text, goal)
+        if not ground:
+            return plan
+        found: dict[str, Grounding] = {}
+        for step in plan.steps:
+            if step.target and step.target not in found:
+                found[step.target] = self.ground(image, step.target)
+        return dataclasses.replace(
+            plan, steps=tuple(dataclasses.replace(step, grounding=found.get(step.target) if step.target else None) for step in plan.steps)
+        )
+
+    def ask(self, image: np.ndarray, question: str) -> Answer:
+        """The answer to a free question."""
+        return Answer(*self._answer(image, ask_question(question), 128))
