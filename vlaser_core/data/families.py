@@ -47,6 +47,8 @@ def box_text(box: Box) -> str:
 
 def _ask(key: str, rng: np.random.Generator, **words: str) -> str:
     wordings = QUESTIONS[key]
+    if "phrase" in words:
+        words["a_phrase"] = f"{'an' if words['phrase'][0] in 'aeiou' else 'a'} {words['phrase']}"
     return wordings[rng.integers(len(wordings))].format(**words)
 
 
@@ -60,7 +62,7 @@ def _phrase(truth: SceneTruth, thing: ObjectTruth, rng: np.random.Generator) -> 
     """A phrase for the object: its first one half of the time. Raises InputError where none is its own."""
     own = _own_phrases(truth, thing)
     if not own:
-        raise InputError(f"object {thing.name!r} shares every phrase {thing.phrases} with another object of the scene; give it one of its own")
+        raise InputError(f"object {thing.name!r} shares all its phrases {thing.phrases} with others of the scene; give it one of its own")
     return own[0] if rng.random() < 0.5 else own[rng.integers(len(own))]
 
 
@@ -75,10 +77,13 @@ def _any(truth: SceneTruth, rng: np.random.Generator) -> ObjectTruth:
 
 
 def _absent_phrase(truth: SceneTruth, rng: np.random.Generator) -> str:
-    """A phrase of another task that names nothing here, not even in part."""
+    """A phrase of another task's object, none of whose names (a cloth is a towel) occurs here even in part."""
     here = {word for thing in truth.objects for phrase in thing.phrases for word in phrase.split()}
-    nouns = [phrase for task in TASKS for _, phrases, _ in task.objects for phrase in phrases if phrase.split()[-1] not in here]
-    return nouns[rng.integers(len(nouns))]
+    absent = [phrases for task in TASKS for _, phrases, _ in task.objects if not any(phrase.split()[-1] in here for phrase in phrases)]
+    if not absent:
+        raise InputError("the scene holds an object of every task, nothing is left to ask in vain about")
+    phrases = absent[rng.integers(len(absent))]
+    return phrases[rng.integers(len(phrases))]
 
 
 def _ground(kind: str, truth: SceneTruth, rng: np.random.Generator) -> Turn:
@@ -271,7 +276,8 @@ def nearest(truth: SceneTruth, rng: np.random.Generator) -> Turn | None:
     if abs(distance[0] - distance[1]) < ROBOT_MARGIN_M:
         return None
     phrases = _phrase(truth, thing, rng), _phrase(truth, other, rng)
-    return Turn("nearest", _ask("nearest", rng, phrase=phrases[0], other=phrases[1]), phrases[0] if distance[0] < distance[1] else phrases[1])
+    answer = phrases[0] if distance[0] < distance[1] else phrases[1]
+    return Turn("nearest", _ask("nearest", rng, phrase=phrases[0], other=phrases[1]), answer)
 
 
 FAMILIES: dict[str, Family] = {
@@ -331,7 +337,7 @@ def corpus(scenes: int = 1500) -> Iterator[str]:
         yield from (phrase for _, phrases, _ in task.objects for phrase in phrases)
     for wordings in QUESTIONS.values():
         for wording in wordings:
-            yield wording.format(phrase="carrot", other="plate", goal="put carrot on plate", point="[[500, 500]]", question="Is there a spoon?")
+            yield wording.format(phrase="carrot", a_phrase="a carrot", other="plate", goal="put carrot on plate", point="[[500, 500]]")
     for _ in range(scenes):
         truth = synthetic_truth(rng)
         yield truth.instruction

@@ -64,8 +64,8 @@ def chat_prompt(turns: Sequence[tuple[Role, str]], system: str = INTERNVL_SYSTEM
         raise InputError(f"turns go user, assistant, user, …; got {[role for role, _ in turns]}")
     texts = [_clean(text, role) for role, text in turns]
     if images and not any(IMAGE_PLACEHOLDER in text for text in texts):
-        head = f"{IMAGE_PLACEHOLDER}\n" if len(images) == 1 else "".join(f"Image-{k + 1}: {IMAGE_PLACEHOLDER}\n" for k in range(len(images)))
-        texts[0] = head + texts[0]
+        heads = [f"Image-{k}: {IMAGE_PLACEHOLDER}\n" for k in range(1, len(images) + 1)] if len(images) > 1 else [f"{IMAGE_PLACEHOLDER}\n"]
+        texts[0] = "".join(heads) + texts[0]
     parts = [f"{IM_START}system\n{_clean(system, 'system text')}{IM_END}\n"]
     parts += [f"{IM_START}{role}\n{text}{IM_END}\n" for (role, _), text in zip(turns, texts, strict=True)]
     if turns[-1][0] == "user":
@@ -90,19 +90,18 @@ def policy_prompt(instruction: str, image_tokens: int) -> str:
 
 @dataclass(frozen=True)
 class Wordings:
-    """Ways to put each question. `{phrase}`, `{other}`, `{goal}` and `{point}` are filled in; the first is the one asked live."""
+    """Ways to put each question; the placeholders are filled in, and the first wording is the one asked live."""
 
     ground_box: tuple[str, ...]
     ground_point: tuple[str, ...]
     plan: tuple[str, ...]
-    ask: tuple[str, ...] = ("{question}",)
 
 
 INTERNVL = Wordings(
     ground_box=("Please provide the bounding box coordinate of the region this sentence describes: <ref>{phrase}</ref>",),
     ground_point=(
-        "Point to the {phrase}. Answer with <point>[[x1, y1], [x2, y2], ...]</point>, integers from 0 to 1000 of the image's width and height, "
-        "and nothing else.",
+        "Point to the {phrase}. Answer with <point>[[x1, y1], [x2, y2], ...]</point>, integers from 0 to 1000 "
+        "of the image's width and height, and nothing else.",
     ),
     plan=("List the steps a robot arm takes to {goal}. Number them, one step a line, and name in each the object it acts on.",),
 )
@@ -113,7 +112,12 @@ COMPACT = Wordings(
         "Give the box of the {phrase}.",
         "Draw a box around the {phrase}.",
     ),
-    ground_point=("Point to the {phrase}.", "Where is the {phrase}? Answer with a point.", "Give a point on the {phrase}.", "Show a point of the {phrase}."),
+    ground_point=(
+        "Point to the {phrase}.",
+        "Where is the {phrase}? Answer with a point.",
+        "Give a point on the {phrase}.",
+        "Show a point of the {phrase}.",
+    ),
     plan=(
         "How do you {goal}? List the steps.",
         "Plan the steps to {goal}.",
@@ -133,7 +137,7 @@ def wordings(style: str) -> Wordings:
 
 def bare_phrase(phrase: str) -> str:
     """A phrase without its article and final full stop, on one line. Raises InputError when nothing is left."""
-    bare = re.sub(r"^(?:the|a|an)\s+", "", " ".join(phrase.split()), flags=re.IGNORECASE).rstrip(" .?!")
+    bare = re.sub(r"^(?:the|a|an)(?:\s+|$)", "", " ".join(phrase.split()), flags=re.IGNORECASE).rstrip(" .?!")
     if not bare:
         raise InputError(f"the phrase {phrase!r} names nothing; give a noun phrase such as 'carrot'")
     return bare
@@ -170,7 +174,11 @@ QUESTIONS: dict[str, tuple[str, ...]] = {
     "ground_point": COMPACT.ground_point,
     "plan": COMPACT.plan,
     "gripper_point": ("Point to the gripper.", "Where is the gripper? Answer with a point.", "Where are the fingers? Answer with a point."),
-    "gripper_height": ("How high is the gripper in mm?", "What is the height of the gripper in mm?", "How many mm is the gripper above the table?"),
+    "gripper_height": (
+        "How high is the gripper in mm?",
+        "What is the height of the gripper in mm?",
+        "How many mm is the gripper above the table?",
+    ),
     "affordance": (
         "Where should the gripper close to grasp the {phrase}?",
         "How should the gripper grasp the {phrase}?",
@@ -181,22 +189,62 @@ QUESTIONS: dict[str, tuple[str, ...]] = {
         "Where should the gripper release the {phrase}?",
         "Point to where the {phrase} should go.",
     ),
-    "presence": ("Is there a {phrase}?", "Do you see a {phrase}?", "Is a {phrase} on the table?"),
+    "presence": ("Is there {a_phrase}?", "Do you see {a_phrase}?", "Is {a_phrase} in the image?"),
     "colour": ("What colour is the {phrase}?", "Name the colour of the {phrase}.", "Which colour does the {phrase} have?"),
     "colour_at": ("What colour is the object at {point}?", "Name the colour of the object at {point}.", "Which colour is at {point}?"),
     "name_at": ("What is at {point}?", "Name the object at {point}.", "Which object is at {point}?"),
     "objects": ("What objects are there?", "List the objects.", "Which objects do you see?"),
-    "gripper_state": ("What is the state of the gripper?", "Is the gripper open, closed or holding something?", "What does the gripper do now?"),
+    "gripper_state": (
+        "What is the state of the gripper?",
+        "Is the gripper open, closed or holding something?",
+        "What does the gripper do now?",
+    ),
     "phase": ("What phase is the task {goal} in?", "Which phase of {goal} is this?", "Name the phase of {goal}."),
     "next_action": ("What is the next action to {goal}?", "What should the robot do next to {goal}?", "To {goal}, what comes next?"),
     "done": ("Is the task done: {goal}?", "Did the robot {goal}?", "Is this task finished: {goal}?"),
-    "image_left": ("In the image, is the {phrase} left of the {other}?", "Is the {phrase} left of the {other} in the image?", "In the picture, is the {phrase} to the left of the {other}?"),
-    "image_right": ("In the image, is the {phrase} right of the {other}?", "Is the {phrase} right of the {other} in the image?", "In the picture, is the {phrase} to the right of the {other}?"),
-    "image_above": ("In the image, is the {phrase} above the {other}?", "Is the {phrase} above the {other} in the image?", "In the picture, is the {phrase} above the {other}?"),
-    "image_below": ("In the image, is the {phrase} below the {other}?", "Is the {phrase} below the {other} in the image?", "In the picture, is the {phrase} below the {other}?"),
-    "robot_left": ("Seen from the robot, is the {phrase} left of the {other}?", "From the robot base, is the {phrase} left of the {other}?", "In the robot frame, is the {phrase} left of the {other}?"),
-    "robot_right": ("Seen from the robot, is the {phrase} right of the {other}?", "From the robot base, is the {phrase} right of the {other}?", "In the robot frame, is the {phrase} right of the {other}?"),
-    "robot_behind": ("Seen from the robot, is the {phrase} behind the {other}?", "From the robot base, is the {phrase} behind the {other}?", "In the robot frame, is the {phrase} behind the {other}?"),
-    "robot_front": ("Seen from the robot, is the {phrase} in front of the {other}?", "From the robot base, is the {phrase} in front of the {other}?", "In the robot frame, is the {phrase} in front of the {other}?"),
-    "nearest": ("Which is nearer to the robot, the {phrase} or the {other}?", "What is closer to the robot, the {phrase} or the {other}?", "Nearer to the robot: the {phrase} or the {other}?"),
+    "image_left": (
+        "In the image, is the {phrase} left of the {other}?",
+        "Is the {phrase} left of the {other} in the image?",
+        "In the picture, is the {phrase} to the left of the {other}?",
+    ),
+    "image_right": (
+        "In the image, is the {phrase} right of the {other}?",
+        "Is the {phrase} right of the {other} in the image?",
+        "In the picture, is the {phrase} to the right of the {other}?",
+    ),
+    "image_above": (
+        "In the image, is the {phrase} above the {other}?",
+        "Is the {phrase} above the {other} in the image?",
+        "In the picture, is the {phrase} above the {other}?",
+    ),
+    "image_below": (
+        "In the image, is the {phrase} below the {other}?",
+        "Is the {phrase} below the {other} in the image?",
+        "In the picture, is the {phrase} below the {other}?",
+    ),
+    "robot_left": (
+        "Seen from the robot, is the {phrase} left of the {other}?",
+        "From the robot base, is the {phrase} left of the {other}?",
+        "In the robot frame, is the {phrase} left of the {other}?",
+    ),
+    "robot_right": (
+        "Seen from the robot, is the {phrase} right of the {other}?",
+        "From the robot base, is the {phrase} right of the {other}?",
+        "In the robot frame, is the {phrase} right of the {other}?",
+    ),
+    "robot_behind": (
+        "Seen from the robot, is the {phrase} behind the {other}?",
+        "From the robot base, is the {phrase} behind the {other}?",
+        "In the robot frame, is the {phrase} behind the {other}?",
+    ),
+    "robot_front": (
+        "Seen from the robot, is the {phrase} in front of the {other}?",
+        "From the robot base, is the {phrase} in front of the {other}?",
+        "In the robot frame, is the {phrase} in front of the {other}?",
+    ),
+    "nearest": (
+        "Which is nearer to the robot, the {phrase} or the {other}?",
+        "What is closer to the robot, the {phrase} or the {other}?",
+        "Nearer to the robot: the {phrase} or the {other}?",
+    ),
 }

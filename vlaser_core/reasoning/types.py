@@ -55,7 +55,8 @@ class Grounding:
             _check_coordinates(point)
         count = len(self.boxes) + len(self.points)
         if len(self.labels) != count or len(self.scores) not in (0, count):
-            raise InputError(f"{count} regions need {count} labels and as many scores or none; got {len(self.labels)} and {len(self.scores)}")
+            got = f"{len(self.labels)} and {len(self.scores)}"
+            raise InputError(f"{count} regions need {count} labels and as many scores or none; got {got}")
 
     @property
     def found(self) -> bool:
