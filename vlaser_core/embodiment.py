@@ -178,11 +178,17 @@ class Embodiment:
 
 
 def config_directory() -> Path:
-    """The folder of contract files: beside the package in a checkout, else where the install put it."""
-    source = Path(__file__).resolve().parent.parent / "config"
+    """The folder of contract files: beside the package in a checkout, else share/vlaser_ros/config of the install
+    (a colcon workspace's, or the environment's)."""
+    here = Path(__file__).resolve().parent
+    source = here.parent / "config"
     if source.is_dir():
         return source
-    return Path(sys.prefix) / "share" / "vlaser_ros" / "config"
+    for prefix in (*here.parents, Path(sys.prefix)):
+        installed = prefix / "share" / "vlaser_ros" / "config"
+        if installed.is_dir():
+            return installed
+    raise ConfigError(f"no folder of embodiments beside {here} or under share/vlaser_ros/config; reinstall vlaser_ros")
 
 
 def config_path(name_or_path: str | Path) -> Path:
