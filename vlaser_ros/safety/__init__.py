@@ -1,0 +1,1 @@
+"""What stands between a policy and a motor: the chunk gate. No ROS, no torch."""
