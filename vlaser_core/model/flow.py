@@ -37,12 +37,17 @@ def flow_loss(velocity_BHA: torch.Tensor, target_BHA: torch.Tensor, valid_BH: to
     return (squared * weight).sum() / weight.sum().clamp(min=1.0)
 
 
+def time_of_beta(z: torch.Tensor) -> torch.Tensor:
+    """The training time a Beta-distributed z in [0, 1] stands for: most of z lies near 1, and 1 is pure noise."""
+    return 0.999 * (1.0 - z)
+
+
 def sample_beta_times(count: int, generator: torch.Generator | None = None, alpha: float = 1.5) -> torch.Tensor:
     """Training times (count,): t = 0.999·(1 − z), z ~ Beta(alpha, 1), so most weight lies on noisy actions.
 
     Beta(alpha, 1) has the closed-form inverse u^(1/alpha), which makes the draw seedable.
     """
-    return 0.999 * (1.0 - torch.rand(count, generator=generator).pow(1.0 / alpha))
+    return time_of_beta(torch.rand(count, generator=generator).pow(1.0 / alpha))
 
 
 def integrate(velocity: Velocity, noise_BHA: torch.Tensor, steps: int, method: Method = "euler") -> torch.Tensor:
