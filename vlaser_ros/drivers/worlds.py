@@ -12,7 +12,7 @@ from vlaser_core.errors import ConfigError
 def _tabletop(embodiment: Embodiment) -> World:
     from sim_bridge.tabletop import Tabletop
 
-    return Tabletop(embodiment)
+    return Tabletop(embodiment=embodiment)
 
 
 def _stand_in(embodiment: Embodiment) -> World:

@@ -19,12 +19,12 @@ from vlaser_msgs.srv import Ask, Ground, Plan, Predict
 
 from vlaser_core.embodiment import load_embodiment
 from vlaser_core.errors import ConfigError
+from vlaser_core.reasoning.draw import annotated
 from vlaser_ros.diagnostics import OK, WARN, Meter, level, report, status
 from vlaser_ros.images import to_compressed
 from vlaser_ros.joint_history import JointHistory
 from vlaser_ros.messages import hold_message
 from vlaser_ros.parameters import declare
-from vlaser_ros.server.annotate import annotate
 from vlaser_ros.server.execute import PolicyRun, Settings
 from vlaser_ros.server.reasoning import Reasoning
 from vlaser_ros.server.verdicts import Verdicts
@@ -221,7 +221,7 @@ class VlaserServer(Node):
     def show(self, image, header, text: str, found) -> None:
         # Drawing and JPEG cost milliseconds on the motion's path: only when someone looks.
         if self.pictures.get_subscription_count():
-            self.pictures.publish(to_compressed(annotate(image, text, found), header=header))
+            self.pictures.publish(to_compressed(annotated(image, () if found is None else (found,), text), header=header))
 
     def diagnose(self) -> None:
         statuses = []
