@@ -6,7 +6,8 @@ import math
 from dataclasses import dataclass
 
 _CONTACT = 'contype="1" conaffinity="1" condim="6" friction="1 0.02 0.002" solref="0.01 1" solimp="0.95 0.99 0.001"'
-_LOOK = 'contype="0" conaffinity="0" mass="0"'
+# Type 2 meets no affinity, so nothing collides; but mj_multiRay passes over geoms that have no type at all.
+_LOOK = 'contype="2" conaffinity="0" mass="0"'
 
 
 @dataclass(frozen=True)

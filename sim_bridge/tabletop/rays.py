@@ -15,7 +15,10 @@ from sim_bridge.tabletop.scene import FLOOR_Z, GROUP_GROUND, TABLE_CENTRE, TABLE
 from sim_bridge.tabletop.shadows import RECEIVING_HEIGHT, Shadows
 from sim_bridge.tabletop.view import View
 
-_MARGIN = 1.5  # pixels around a geom's bounding sphere
+_MARGIN = 1.0  # pixels around the rectangle of a geom
+_NEAR = 0.02  # metres of depth at which the view begins
+_CORNERS = np.array([(x, y, z) for x in (-1, 1) for y in (-1, 1) for z in (-1, 1)], float)
+_EDGES = np.array([(a, b) for a in range(8) for b in range(a + 1, 8) if (a ^ b) in (1, 2, 4)])
 
 
 class RayRenderer:
@@ -32,40 +35,38 @@ class RayRenderer:
         own = np.where((materials >= 0)[:, None], model.mat_rgba[materials], model.geom_rgba)
         self._own_colour, self._coloured_by_geom = own[:, :3], materials < 0
         # MuJoCo draws geoms without a material with specular and shininess 0.5.
-        self._specular = np.where(materials >= 0, model.mat_specular[materials], 0.5)
-        self._shininess = 128 * np.where(materials >= 0, model.mat_shininess[materials], 0.5)
+        self._specular = np.where(materials >= 0, model.mat_specular[materials], 0.5).astype(np.float32)
+        self._shininess = (128 * np.where(materials >= 0, model.mat_shininess[materials], 0.5)).astype(np.float32)
+        self._drawn_looks: tuple | None = None
 
     @lru_cache(maxsize=8)  # noqa: B019 - lives as long as its world
-    def _ground(self, width: int, height: int) -> tuple[np.ndarray, np.ndarray, tuple[np.ndarray, np.ndarray], np.ndarray]:
-        """Per pixel: what ground it shows (geom id), where (h, w, 3), the texture lookup, and the ray lengths of 1 m depth."""
-        rays, camera = self._view.rays(width, height), self._view.position
-        at = camera + np.minimum(self._view.plane_depth(width, height, 0.0), 50)[..., None] * rays
-        local = (at[..., :2] - TABLE_CENTRE) / TABLE_HALF
+    def _ground(self, width: int, height: int) -> tuple[np.ndarray, tuple[np.ndarray, np.ndarray]]:
+        """Per pixel: which ground it shows (geom id), and the lookup into the table's texture."""
+        local = (self._view.table_points(width, height) - TABLE_CENTRE) / TABLE_HALF
         on_table = (np.abs(local) <= 1).all(axis=-1)
-        below = camera + np.minimum(self._view.plane_depth(width, height, FLOOR_Z), 50)[..., None] * rays
-        points = np.where(on_table[..., None], at, below)
         # As OpenGL wraps a finite plane: u along x, v along y from its top.
         texel = (np.stack([local[..., 0] + 1, 1 - local[..., 1]], axis=-1) / 2 * TEXTURE_SIDE - 0.5).astype(np.float32)
-        lookup = cv2.convertMaps(texel[..., 0], texel[..., 1], cv2.CV_16SC2)
-        return np.where(on_table, self._table, self._floor), points, lookup, np.linalg.norm(rays, axis=-1)
+        texel = np.clip(np.nan_to_num(texel), -1, TEXTURE_SIDE)
+        return np.where(on_table, self._table, self._floor), cv2.convertMaps(texel[..., 0], texel[..., 1], cv2.CV_16SC2)
 
     def _near(self, data: mujoco.MjData, width: int, height: int, geoms: np.ndarray) -> np.ndarray:
-        """Pixels (h, w) bool on which any of `geoms` may show: the boxes around their bounding spheres."""
+        """Pixels (h, w) bool on which any of `geoms` may show: the rectangles around their boxes."""
+        box = self._model.geom_aabb[geoms]
+        corners = box[:, None, :3] + _CORNERS * box[:, None, 3:]
+        corners = data.geom_xpos[geoms][:, None] + corners @ data.geom_xmat[geoms].reshape(-1, 3, 3).transpose(0, 2, 1)
+        _, depth = self._view.project(corners)
+        # Edges that pass beside the camera are cut where they enter its view.
+        ends, depths = corners[:, _EDGES], depth[:, _EDGES]
+        share = np.clip((_NEAR - depths) / np.where(depths[..., ::-1] == depths, np.inf, depths[..., ::-1] - depths), 0, 1)
+        cut = ends + np.where(depths < _NEAR, share, 0.0)[..., None] * (ends[:, :, ::-1] - ends)
+        at, _ = self._view.project(cut.reshape(len(geoms), -1, 3))
+        shown = depth.max(axis=1) > _NEAR
+        low = np.floor(at[shown].min(axis=1) * (width, height) - _MARGIN)
+        high = np.ceil(at[shown].max(axis=1) * (width, height) + _MARGIN)
+        low, high = (np.clip(edge, 0, (width, height)).astype(int) for edge in (low, high))
         mask = np.zeros((height, width), bool)
-        centres, depth = self._view.project(data.geom_xpos[geoms])
-        radii = self._model.geom_rbound[geoms]
-        for (right, down), distance, radius in zip(centres, depth, radii, strict=True):
-            if distance < -radius:
-                continue
-            if distance < radius + 0.02:
-                mask[:] = True  # around the camera itself
-                return mask
-            # The silhouette of a sphere off the axis is wider than radius / depth.
-            reach = radius / (distance - radius)
-            across = reach / self._view.half_width / 2 * width + _MARGIN
-            along = reach / self._view.half_height / 2 * height + _MARGIN
-            x, y = right * width, down * height
-            mask[max(0, int(y - along)) : max(0, int(y + along) + 1), max(0, int(x - across)) : max(0, int(x + across) + 1)] = True
+        for (left, top), (right, bottom) in zip(low, high, strict=True):
+            mask[top:bottom, left:right] = True
         return mask
 
     def _cast(self, data: mujoco.MjData, width: int, height: int, groups: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
@@ -78,40 +79,46 @@ class RayRenderer:
         hit = geoms >= 0
         return cast[hit], geoms[hit], self._view.position + distance[hit, None] * rays[hit], normals.reshape(-1, 3)[hit]
 
-    def _shade(self, points: np.ndarray, normals: np.ndarray, colour: np.ndarray, specular: np.ndarray | float, shininess: np.ndarray | float) -> np.ndarray:
-        """Colour (n, 3) 0…1: headlight and lamp, as fixed-function OpenGL adds them."""
+    def _light(self, points: np.ndarray, normals: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """What arrives at points (n, 3) with normals (n, 3): diffuse light (n, 3), and cosines (n,) of the lamp's glint, 0 unlit."""
         model, head = self._model, self._model.vis.headlight
-        to_eye = self._view.position - points
-        to_eye /= np.linalg.norm(to_eye, axis=1, keepdims=True)
-        to_lamp = model.light_pos[0] - points
-        to_lamp /= np.linalg.norm(to_lamp, axis=1, keepdims=True)
-        lamp = np.maximum(0, np.einsum("ij,ij->i", normals, to_lamp))[:, None]
-        facing = np.maximum(0, np.einsum("ij,ij->i", normals, to_eye))[:, None]
-        lit = colour * (head.ambient + head.diffuse * facing + model.light_diffuse[0] * lamp)
-        half = to_lamp + to_eye
-        half /= np.linalg.norm(half, axis=1, keepdims=True)
-        glint = np.maximum(0, np.einsum("ij,ij->i", normals, half)) ** shininess * specular * (lamp[:, 0] > 0)
-        return lit + glint[:, None] * model.light_specular[0]
+        to_eye, to_lamp = _unit(self._view.position.astype(np.float32) - points), _unit(model.light_pos[0].astype(np.float32) - points)
+        lamp = np.maximum(0, np.einsum("ij,ij->i", normals, to_lamp))
+        facing = np.maximum(0, np.einsum("ij,ij->i", normals, to_eye))
+        light = head.ambient.astype(np.float32) + facing[:, None] * head.diffuse + lamp[:, None] * model.light_diffuse[0].astype(np.float32)
+        glint = np.maximum(0, np.einsum("ij,ij->i", normals, _unit(to_lamp + to_eye))) * (lamp > 0)
+        return light, glint
 
-    def _ground_colour(self, width: int, height: int) -> np.ndarray:
-        shown, points, lookup, _ = self._ground(width, height)
-        material = self._model.geom_matid[self._table]
-        texture = cv2.remap(_texture(int(material)), *lookup, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE).reshape(-1, 3) / 255.0
-        on_table = (shown == self._table).ravel()[:, None]
-        colour = np.where(on_table, texture * self._model.mat_rgba[material, :3], self._model.mat_rgba[self._model.geom_matid[self._floor], :3])
-        up = np.broadcast_to([0.0, 0.0, 1.0], (width * height, 3))
-        return self._shade(points.reshape(-1, 3), up, colour, 0.0, 1.0)
+    def _ground_light(self, width: int, height: int, z: float) -> np.ndarray:
+        """Light (h, w, 3) on a horizontal plane; it changes slowly, so it is worked out on every eighth pixel."""
+        columns, rows = -(-width // 8), -(-height // 8)
+        depth = np.minimum(self._view.plane_depth(columns, rows, z), 50)
+        points = (self._view.position + depth[..., None] * self._view.rays(columns, rows)).reshape(-1, 3).astype(np.float32)
+        light, _ = self._light(points, np.broadcast_to(np.float32([0, 0, 1]), points.shape))
+        return cv2.resize(light.astype(np.float32).reshape(rows, columns, 3), (width, height), interpolation=cv2.INTER_LINEAR)
+
+    def _draw_ground(self, width: int, height: int) -> np.ndarray:
+        """RGB uint8 (h, w, 3) of table and floor alone."""
+        shown, lookup = self._ground(width, height)
+        model, material = self._model, int(self._model.geom_matid[self._table])
+        texture = cv2.remap(_texture(material), *lookup, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+        table = texture * (self._ground_light(width, height, 0.0) * model.mat_rgba[material, :3].astype(np.float32))
+        floor = 255 * self._ground_light(width, height, FLOOR_Z) * model.mat_rgba[model.geom_matid[self._floor], :3].astype(np.float32)
+        return np.clip(np.where((shown == self._table)[..., None], table, floor) + 0.5, 0, 255).astype(np.uint8)
 
     def picture(self, data: mujoco.MjData, width: int, height: int) -> np.ndarray:
         """RGB uint8 (height, width, 3)."""
-        key = (width, height, *self._model.light_pos[0], *self._model.light_diffuse[0], *self._model.mat_rgba.ravel(), self._model.geom_matid[self._table])
-        if getattr(self, "_ground_key", None) != key:
-            self._ground_key, self._ground_picture = key, _to_bytes(self._ground_colour(width, height))
-        picture = self._ground_picture.copy()
-        receives = np.ones(width * height, bool)
+        model = self._model
+        looks = (width, height, model.light_pos[0].tobytes(), model.light_diffuse[0].tobytes(), model.mat_rgba.tobytes(), int(model.geom_matid[self._table]))
+        if self._drawn_looks != looks:
+            self._drawn_looks, self._drawn = looks, self._draw_ground(width, height)
+        picture, receives = self._drawn.reshape(-1, 3).copy(), np.ones(width * height, bool)
         pixels, geoms, points, normals = self._cast(data, width, height, _groups((1, 2, 3, 4)))
-        colour = np.where(self._coloured_by_geom[:, None], self._model.geom_rgba[:, :3], self._own_colour)[geoms]
-        picture[pixels] = _to_bytes(self._shade(points, normals, colour, self._specular[geoms], self._shininess[geoms]))
+        colour = np.where(self._coloured_by_geom[:, None], model.geom_rgba[:, :3], self._own_colour)[geoms].astype(np.float32)
+        light, glint = self._light(points.astype(np.float32), normals.astype(np.float32))
+        glint = self._specular[geoms] * glint ** self._shininess[geoms]
+        shade = colour * light + glint[:, None] * model.light_specular[0].astype(np.float32)
+        picture[pixels] = np.clip(shade * 255 + 0.5, 0, 255).astype(np.uint8)
         receives[pixels] = points[:, 2] < RECEIVING_HEIGHT
         return self._shadows.darken(picture.reshape(height, width, 3), receives.reshape(height, width), data)
 
@@ -135,5 +142,5 @@ def _groups(present: tuple[int, ...]) -> np.ndarray:
     return np.array([group in present for group in range(6)], np.uint8)
 
 
-def _to_bytes(colour: np.ndarray) -> np.ndarray:
-    return (np.clip(colour, 0, 1) * 255 + 0.5).astype(np.uint8)
+def _unit(vectors: np.ndarray) -> np.ndarray:
+    return vectors / np.sqrt(np.einsum("ij,ij->i", vectors, vectors))[:, None]

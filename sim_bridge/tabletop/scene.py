@@ -116,7 +116,7 @@ def scene_xml(embodiment: Embodiment, task: Task) -> str:
     <material name="metal" rgba="0.23 0.23 0.25 1" specular="0.25" shininess="0.3"/>
     <material name="tip" rgba="0.06 0.06 0.065 1" specular="0.1" shininess="0.2"/>
   </asset>
-  <default><geom group="{GROUP_ARM}" contype="0" conaffinity="0"/></default>
+  <default><geom group="{GROUP_ARM}" contype="2" conaffinity="0"/></default>
   <worldbody>
     <light name="lamp" type="spot" pos="0.3 0 1.7" dir="0 0 -1" cutoff="40" exponent="0" diffuse="0.62 0.62 0.62" ambient="0 0 0" specular="0.3 0.3 0.3" castshadow="true"/>
     <camera name="{camera.name}" pos="{_vector(camera.position)}" quat="{_vector((w, x, y, z))}" fovy="{camera.fov_y_deg}"/>

@@ -1,0 +1,203 @@
+"""Closed-loop success and grounding of a policy on the tabletop, on scenes it was never trained on.
+
+    results = evaluate(checkpoint=None, episodes=20, seed=0)       # `vlaser eval tabletop`
+
+Success is the flag at the final step; "at any step" is reported beside it under its own name.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import asdict, dataclass
+from functools import lru_cache
+from multiprocessing import get_context
+from pathlib import Path
+
+import numpy as np
+
+from sim_bridge.tabletop.renderers import choose_renderer
+from sim_bridge.tabletop.tasks import TASKS
+from sim_bridge.tabletop.world import Tabletop
+from sim_bridge.world import execute
+from vlaser_core.embodiment import load_embodiment
+from vlaser_core.errors import InputError, KinematicsError
+from vlaser_core.processing.actions import joint_waypoints
+from vlaser_core.types import ActionChunk, Observation
+
+Policy = Callable[[Observation, str, int], ActionChunk]
+TRAINING_SEEDS = 1_000_000  # recorders draw from here on; evaluation stays below
+GROUNDING_SEEDS = 500_000
+WILSON_Z = 1.96
+
+
+@dataclass(frozen=True)
+class Episode:
+    """One rollout. success: at the final step; unreachable: chunks that asked for a pose out of reach (the arm held)."""
+
+    task: str
+    seed: int
+    success: bool
+    success_any: bool
+    chunks: int
+    unreachable: int
+    inference_s: tuple[float, ...]
+
+
+def run_episode(world: Tabletop, policy: Policy, task: str, seed: int, executed_steps: int | None = None) -> Episode:
+    """Reset to (task, seed) and let `policy(observation, instruction, chunk_seed)` drive for the task's number of steps."""
+    world.reset(task, seed)
+    horizon = world.embodiment.action.horizon
+    steps_per_chunk = executed_steps or horizon
+    if not 1 <= steps_per_chunk <= horizon:
+        raise InputError(f"executed steps must be 1…{horizon}, got {steps_per_chunk}")
+    success, success_any, unreachable, times, taken = False, False, 0, [], 0
+    while taken < world.max_steps():
+        observation = world.observe()
+        joints, _ = world.joint_state()
+        chunk = policy(observation, world.instruction, seed * 1000 + taken)
+        times.append(chunk.inference_s)
+        try:
+            execute(world, joint_waypoints(world.embodiment, chunk, joints), steps_per_chunk)
+        except KinematicsError:
+            unreachable += 1
+            world.advance(steps_per_chunk * chunk.dt)
+        taken += steps_per_chunk
+        success = world.is_success()
+        success_any = success_any or success
+    return Episode(task, seed, success, success_any, len(times), unreachable, tuple(times))
+
+
+def wilson_interval(successes: int, trials: int) -> tuple[float, float]:
+    """95 % interval of a proportion (Wilson's score), for small counts as well."""
+    if trials == 0:
+        return 0.0, 1.0
+    share, z2 = successes / trials, WILSON_Z**2
+    centre = (share + z2 / (2 * trials)) / (1 + z2 / trials)
+    half = WILSON_Z * np.sqrt(share * (1 - share) / trials + z2 / (4 * trials**2)) / (1 + z2 / trials)
+    return max(0.0, float(centre - half)), min(1.0, float(centre + half))
+
+
+def _engine_policy(engine) -> Policy:
+    return lambda observation, instruction, seed: engine.predict(observation, instruction, seed=seed)
+
+
+@lru_cache(maxsize=1)
+def _resources(checkpoint: Path | None, renderer: str):
+    """The engine and world of a worker process, built once. torch is loaded here, not where the table is printed."""
+    from vlaser_core.engine import Engine
+
+    return Engine.load(checkpoint, threads=1), Tabletop(renderer)
+
+
+def evaluate(
+    checkpoint: Path | None,
+    episodes: int = 20,
+    seed: int = 0,
+    tasks: Sequence[str] = tuple(TASKS),
+    renderer: str = "auto",
+    workers: int = 2,
+    executed_steps: int | None = None,
+    progress: Callable[[Episode], None] = lambda episode: None,
+) -> dict:
+    """`episodes` rollouts a task with seeds from `seed` on; the summary that the command prints as JSON.
+
+    Raises InputError for an unknown task, no episodes, or seeds that reach those of the training data.
+    """
+    unknown = sorted(set(tasks) - set(TASKS))
+    if unknown:
+        raise InputError(f"unknown tasks {', '.join(unknown)}; known: {', '.join(TASKS)}")
+    if episodes < 1:
+        raise InputError(f"an evaluation needs at least one episode a task, got {episodes}")
+    if not 0 <= seed <= GROUNDING_SEEDS - episodes:
+        raise InputError(f"evaluation seeds lie in 0…{GROUNDING_SEEDS - 1}; those from {TRAINING_SEEDS} on were trained on")
+    started = time.monotonic()
+    jobs = [(task, seed + index) for index in range(episodes) for task in tasks]
+    # Small batches, so that progress shows and no worker is left with a long tail.
+    batches = [jobs[first : first + 4] for first in range(0, len(jobs), 4)]
+    done: list[Episode] = []
+    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
+        for result in pool.map(_Worker(checkpoint, renderer, executed_steps), batches):
+            for episode in result:
+                done.append(episode)
+                progress(episode)
+    return summarise(done, tasks) | {
+        "episodes_per_task": episodes,
+        "seed": seed,
+        "renderer": choose_renderer(renderer),
+        "executed_steps": executed_steps or load_embodiment("widowx").action.horizon,
+        "wall_s": round(time.monotonic() - started, 1),
+    }
+
+
+@dataclass(frozen=True)
+class _Worker:
+    """A batch of episodes in a worker process; engine and world are built once a process."""
+
+    checkpoint: Path | None
+    renderer: str
+    executed_steps: int | None
+
+    def __call__(self, jobs: Sequence[tuple[str, int]]) -> list[Episode]:
+        engine, world = _resources(self.checkpoint, self.renderer)
+        return [run_episode(world, _engine_policy(engine), task, seed, self.executed_steps) for task, seed in jobs]
+
+
+def summarise(episodes: Sequence[Episode], tasks: Sequence[str]) -> dict:
+    """Success per task with its interval, means, and inference times in milliseconds."""
+    summary: dict = {"success": {}, "success_any": {}, "interval_95": {}}
+    for task in tasks:
+        mine = [episode for episode in episodes if episode.task == task]
+        wins = sum(episode.success for episode in mine)
+        summary["success"][task] = wins / len(mine)
+        summary["success_any"][task] = sum(episode.success_any for episode in mine) / len(mine)
+        summary["interval_95"][task] = [round(bound, 4) for bound in wilson_interval(wins, len(mine))]
+    times = np.array([t for episode in episodes for t in episode.inference_s]) * 1000
+    summary |= {
+        "mean_success": float(np.mean(list(summary["success"].values()))),
+        "mean_success_any": float(np.mean(list(summary["success_any"].values()))),
+        "unreachable_chunks": sum(episode.unreachable for episode in episodes),
+        "chunks": sum(episode.chunks for episode in episodes),
+        "inference_ms": {"median": round(float(np.median(times)), 1), "p99": round(float(np.quantile(times, 0.99)), 1), "max": round(float(times.max()), 1)},
+        "rollouts": [{k: v for k, v in asdict(episode).items() if k != "inference_s"} for episode in episodes],
+    }
+    return summary
+
+
+def grounding_accuracy(engine, frames: int = 200, seed: int = GROUNDING_SEEDS, renderer: str = "auto") -> dict:
+    """Share of unseen random frames in which the grounded centre lies inside the object's visible mask.
+
+    Frames alternate over tasks and over source and target; an object with fewer than 40 visible pixels of 320 × 240 is
+    passed over (nobody could point at it) and counted under `skipped`.
+    """
+    world = Tabletop(renderer)
+    hits: dict[str, list[bool]] = {}
+    skipped, index = 0, 0
+    while sum(map(len, hits.values())) < frames:
+        task = tuple(TASKS)[index % len(TASKS)]
+        world.reset(task, seed + index)
+        world.scatter(np.random.default_rng((seed, index)))
+        camera = world.embodiment.cameras[0]
+        group = 2 + (index // len(TASKS)) % 2
+        index += 1
+        mask = world.segmentation(camera.width, camera.height) == group
+        if mask.sum() < 40:
+            skipped += 1
+            continue
+        thing = world.truth().objects[group - 2]
+        found = engine.ground(world.render(camera.width, camera.height), thing.phrases[0])
+        point = found.points_px()[0] if found.points else None
+        inside = False
+        if point is not None:
+            column, row = min(int(point[0]), camera.width - 1), min(int(point[1]), camera.height - 1)
+            inside = bool(mask[row, column])
+        hits.setdefault(thing.name, []).append(inside)
+    world.close()
+    return {
+        "point_in_mask": float(np.mean([hit for results in hits.values() for hit in results])),
+        "per_object": {name: float(np.mean(results)) for name, results in sorted(hits.items())},
+        "frames": frames,
+        "skipped": skipped,
+        "renderer": world.renderer,
+    }
