@@ -57,13 +57,31 @@ def _hand(rng: np.random.Generator, place: np.ndarray, yaw: float, tilt: float =
 
 
 def _posture(world: Tabletop, hand: np.ndarray) -> np.ndarray | None:
-    start = np.array(world.embodiment.arms[0].home)
-    start[0] = np.arctan2(hand[1, 3], hand[0, 3])
-    start[5] = start[0] - np.arctan2(-hand[0, 1], hand[1, 1])
+    """Joints (n,) that hold the hand there, elbow up; None when out of reach."""
     try:
-        return world.kinematics.inverse(hand, start, iterations=25)
+        return world.kinematics.inverse(hand, _pointing_down(world, hand), iterations=25)
     except KinematicsError:
         return None
+
+
+def _pointing_down(world: Tabletop, hand: np.ndarray) -> np.ndarray:
+    """Joints of the hand's place and yaw with the hand pointing straight down: where the iteration starts from.
+
+    Three links in the vertical plane of the waist; the shoulder's link is bent, so it counts by its length and angle.
+    """
+    waist, shoulder, elbow, roll, wrist, turn = (np.array(joint.origin) for joint in world.embodiment.arms[0].joints)
+    azimuth = np.arctan2(hand[1, 3], hand[0, 3])
+    out = np.hypot(hand[0, 3], hand[1, 3])
+    up = hand[2, 3] + turn[0] + world.embodiment.arms[0].grasp_point[0] - waist[2] - shoulder[2]
+    upper, bend, fore = np.hypot(elbow[0], elbow[2]), np.arctan2(elbow[0], elbow[2]), roll[0] + wrist[0]
+    reach = np.clip(np.hypot(out, up), abs(upper - fore) + 1e-6, upper + fore - 1e-6)
+    # Angles from the vertical, positive forward as the joints are.
+    lean = np.arctan2(out, up) - np.arccos((upper**2 + reach**2 - fore**2) / (2 * upper * reach))
+    fold = np.pi - np.arccos((upper**2 + fore**2 - reach**2) / (2 * upper * fore))
+    angle_shoulder = lean - bend
+    angle_elbow = lean + fold - np.pi / 2 - angle_shoulder
+    yaw = np.arctan2(-hand[0, 1], hand[1, 1])
+    return np.array([azimuth, angle_shoulder, angle_elbow, 0.0, np.pi / 2 - angle_shoulder - angle_elbow, azimuth - yaw])
 
 
 def _aligned_yaw(world: Tabletop, rng: np.random.Generator, source: np.ndarray, spread: float) -> float:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import cv2
 import numpy as np
 
 from sim_bridge.tabletop.expert import body_yaw, grasp_yaw, law
 from sim_bridge.tabletop.objects import Thing
-from sim_bridge.tabletop.scene import GROUP_SOURCE, GROUP_TARGET
+from sim_bridge.tabletop.scene import GROUP_GROUND, GROUP_SOURCE, GROUP_TARGET
 from vlaser_core.data.truth import Box, ObjectTruth, Point, SceneTruth
 
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ def scene_truth(world: Tabletop, width: int, height: int) -> SceneTruth:
     source, target = world.things()
     seen = world.segmentation(width, height)
     objects = tuple(
-        _object_truth(thing, seen == group, world.alone(width, height, group), placed, group == GROUP_SOURCE and state.held)
+        _object_truth(thing, seen == group, _visible_fraction(world, seen, group), placed, group == GROUP_SOURCE and state.held)
         for thing, group, placed in ((source, GROUP_SOURCE, state.source), (target, GROUP_TARGET, state.target))
     )
     release = state.target[:3, 3].copy()
@@ -50,7 +51,18 @@ def _picture_point(world: Tabletop, place: np.ndarray) -> Point | None:
     return round(1000 * at[0]), round(1000 * at[1])
 
 
-def _object_truth(thing: Thing, visible: np.ndarray, alone: np.ndarray, placed: np.ndarray, held: bool) -> ObjectTruth:
+def _visible_fraction(world: Tabletop, seen: np.ndarray, group: int) -> float:
+    """Visible pixels of an object over the pixels it would show alone."""
+    visible = (seen == group).astype(np.uint8)
+    beside = cv2.dilate(visible, np.ones((3, 3), np.uint8)) > visible
+    # What hides a part of it borders on the part that is seen: without such a neighbour there is no need to draw it alone.
+    if visible.any() and (seen[beside] == GROUP_GROUND).all():
+        return 1.0
+    alone = np.count_nonzero(world.alone(seen.shape[1], seen.shape[0], group))
+    return round(min(1.0, int(np.count_nonzero(visible)) / max(1, int(alone))), 4)
+
+
+def _object_truth(thing: Thing, visible: np.ndarray, visible_fraction: float, placed: np.ndarray, held: bool) -> ObjectTruth:
     height, width = visible.shape
     rows, columns = np.nonzero(visible)
     box: Box | None = None
@@ -69,7 +81,7 @@ def _object_truth(thing: Thing, visible: np.ndarray, alone: np.ndarray, placed: 
         colour=thing.colour,
         box=box,
         point=point,
-        visible_fraction=round(min(1.0, len(rows) / max(1, int(np.count_nonzero(alone)))), 4),
+        visible_fraction=visible_fraction,
         position=tuple(round(float(value), 5) for value in placed[:3, 3]),
         yaw=round(body_yaw(placed), 5),
         held=bool(held),
