@@ -1,6 +1,6 @@
 """Random states of a task for training data: what an episode visits, a little more, and what goes wrong in one.
 
-About 35 % with the object in the hand somewhere on its way, 10 % just placed or being released, the rest with an empty
+About 36 % with the object in the hand somewhere on its way, 11 % just placed or being released, the rest with an empty
 hand: approaching, at the grasp, or anywhere, sometimes closed. Objects stand still; impossible overlaps are drawn again.
 """
 
@@ -21,7 +21,7 @@ from vlaser_core.geometry import matrix_from_euler, pose
 if TYPE_CHECKING:
     from sim_bridge.tabletop.world import Tabletop
 
-KINDS = {"carried": 0.35, "placed": 0.10, "approach": 0.30, "grasp": 0.10, "anywhere": 0.15}
+KINDS = {"carried": 0.36, "placed": 0.11, "approach": 0.28, "grasp": 0.11, "anywhere": 0.14}
 REGION_MARGIN = 0.015  # metres that objects lie outside the start region at most
 OVERLAP = 0.003  # metres two bodies may overlap before the state counts as impossible
 _REACH_MIN, _REACH_MAX = np.array([0.18, -0.16]), np.array([0.40, 0.16])
@@ -95,7 +95,8 @@ def _carried(world: Tabletop, rng: np.random.Generator, source: np.ndarray, targ
     thing, task = world.things()[0], world.spec
     where = rng.choice(3, p=(0.35, 0.25, 0.40))
     if where == 0:  # coming down on the target
-        place = [*(target[:2, 3] + rng.normal(0, 0.018, 2)), task.release_height + rng.uniform(-0.004, 0.06)]
+        height = task.release_height + (rng.uniform(-0.004, 0.012) if rng.random() < 0.35 else rng.uniform(0.0, 0.06))
+        place = [*(target[:2, 3] + rng.normal(0, rng.choice((0.5 * task.release_radius, 0.018)), 2)), height]
     elif where == 1:  # just picked up
         place = [*source[:2, 3], thing.half_height + rng.uniform(0, 0.10)]
     else:
@@ -117,7 +118,8 @@ def _placed(world: Tabletop, rng: np.random.Generator, source: np.ndarray, targe
     placed = layout.lying(thing, spot, body_yaw(source), task.place_height - thing.half_height - 0.0003)
     low = max(task.place_height, task.release_height if task.target == "basket" else 0.0) + thing.grasp_height
     risen = rng.random() < 0.6
-    height = rng.uniform(low, RETREAT + 0.015) if risen else low + rng.uniform(0, 0.005)
+    top = RETREAT + 0.015
+    height = rng.uniform(RETREAT - 0.01 if rng.random() < 0.35 else low, top) if risen else low + rng.uniform(0, 0.005)
     openness = rng.uniform(0.93, 1.0) if risen or rng.random() < 0.4 else rng.uniform(grip_openness(thing) + 0.03, 1.0)
     hand = _hand(rng, np.array([*(spot + rng.normal(0, 0.004, 2)), height]), _aligned_yaw(world, rng, placed, 0.06), 0.03)
     return hand, openness, 1.0, placed
