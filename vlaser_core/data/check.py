@@ -12,7 +12,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from vlaser_core.data.families import Turn
+from vlaser_core.data.phrasing import Turn
 from vlaser_core.data.truth import ObjectTruth, SceneTruth
 
 

@@ -10,12 +10,12 @@ Wordings live in `vlaser_core.reasoning.prompts`; `vlaser_core.data.check` re-de
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 
+from vlaser_core.data.phrasing import Turn, absent_phrase, any_object, ask, box_text, main_phrase, own_phrases, phrase_for, point_text
 from vlaser_core.data.synthetic import TASKS, synthetic_truth
-from vlaser_core.data.truth import PHASES, Box, ObjectTruth, Point, SceneTruth
+from vlaser_core.data.truth import PHASES, ObjectTruth, Point, SceneTruth
 from vlaser_core.errors import InputError
 from vlaser_core.reasoning.parse import NOT_VISIBLE, TASK_DONE
 from vlaser_core.reasoning.prompts import QUESTIONS
@@ -24,78 +24,19 @@ IMAGE_MARGIN = 25  # of 1000: closer together than this, left and right are a ma
 ROBOT_MARGIN_M = 0.015
 OPEN_ABOVE = 0.5
 
-
-@dataclass(frozen=True)
-class Turn:
-    """One question and its answer. family: the key the answer is scored under."""
-
-    family: str
-    question: str
-    answer: str
-
-
 Family = Callable[[SceneTruth, np.random.Generator], "Turn | None"]
-
-
-def point_text(point: Point) -> str:
-    return f"<point>[[{point[0]}, {point[1]}]]</point>"
-
-
-def box_text(box: Box) -> str:
-    return f"<box>[[{box[0]}, {box[1]}, {box[2]}, {box[3]}]]</box>"
-
-
-def _ask(key: str, rng: np.random.Generator, **words: str) -> str:
-    wordings = QUESTIONS[key]
-    if "phrase" in words:
-        words["a_phrase"] = f"{'an' if words['phrase'][0] in 'aeiou' else 'a'} {words['phrase']}"
-    return wordings[rng.integers(len(wordings))].format(**words)
-
-
-def _own_phrases(truth: SceneTruth, thing: ObjectTruth) -> list[str]:
-    """Phrases that name this object and no other of the scene."""
-    others = {phrase for other in truth.objects if other.name != thing.name for phrase in other.phrases}
-    return [phrase for phrase in thing.phrases if phrase not in others]
-
-
-def _phrase(truth: SceneTruth, thing: ObjectTruth, rng: np.random.Generator) -> str:
-    """A phrase for the object: its first one half of the time. Raises InputError where none is its own."""
-    own = _own_phrases(truth, thing)
-    if not own:
-        raise InputError(f"object {thing.name!r} shares all its phrases {thing.phrases} with others of the scene; give it one of its own")
-    return own[0] if rng.random() < 0.5 else own[rng.integers(len(own))]
-
-
-def main_phrase(truth: SceneTruth, name: str) -> str:
-    """The phrase that answers use for an object: the first that is its own."""
-    thing = truth.object(name)
-    return next(iter(_own_phrases(truth, thing)), thing.phrases[0])
-
-
-def _any(truth: SceneTruth, rng: np.random.Generator) -> ObjectTruth:
-    return truth.objects[rng.integers(len(truth.objects))]
-
-
-def _absent_phrase(truth: SceneTruth, rng: np.random.Generator) -> str:
-    """A phrase of another task's object, none of whose names (a cloth is a towel) occurs here even in part."""
-    here = {word for thing in truth.objects for phrase in thing.phrases for word in phrase.split()}
-    absent = [phrases for task in TASKS for _, phrases, _ in task.objects if not any(phrase.split()[-1] in here for phrase in phrases)]
-    if not absent:
-        raise InputError("the scene holds an object of every task, nothing is left to ask in vain about")
-    phrases = absent[rng.integers(len(absent))]
-    return phrases[rng.integers(len(phrases))]
 
 
 def _ground(kind: str, truth: SceneTruth, rng: np.random.Generator) -> Turn:
     if rng.random() < 0.1:
-        return Turn(kind, _ask(kind, rng, phrase=_absent_phrase(truth, rng)), NOT_VISIBLE)
-    thing = _any(truth, rng)
+        return Turn(kind, ask(kind, rng, phrase=absent_phrase(truth, rng)), NOT_VISIBLE)
+    thing = any_object(truth, rng)
     region = None
     if kind == "ground_box" and thing.box is not None:
         region = box_text(thing.box)
     if kind == "ground_point" and thing.point is not None:
         region = point_text(thing.point)
-    return Turn(kind, _ask(kind, rng, phrase=_phrase(truth, thing, rng)), region or NOT_VISIBLE)
+    return Turn(kind, ask(kind, rng, phrase=phrase_for(truth, thing, rng)), region or NOT_VISIBLE)
 
 
 def ground_box(truth: SceneTruth, rng: np.random.Generator) -> Turn:
@@ -108,20 +49,20 @@ def ground_point(truth: SceneTruth, rng: np.random.Generator) -> Turn:
 
 def gripper_point(truth: SceneTruth, rng: np.random.Generator) -> Turn:
     answer = NOT_VISIBLE if truth.gripper_point is None else point_text(truth.gripper_point)
-    return Turn("gripper_point", _ask("gripper_point", rng), answer)
+    return Turn("gripper_point", ask("gripper_point", rng), answer)
 
 
 def gripper_height(truth: SceneTruth, rng: np.random.Generator) -> Turn | None:
     if not 0 <= truth.gripper_height_mm <= 1000:
         return None
-    return Turn("gripper_height", _ask("gripper_height", rng), str(truth.gripper_height_mm))
+    return Turn("gripper_height", ask("gripper_height", rng), str(truth.gripper_height_mm))
 
 
 def affordance(truth: SceneTruth, rng: np.random.Generator) -> Turn | None:
     source = truth.object(truth.source)
     if truth.phase in ("release", "retreat", "done"):
         return None
-    question = _ask("affordance", rng, phrase=_phrase(truth, source, rng))
+    question = ask("affordance", rng, phrase=phrase_for(truth, source, rng))
     if source.held:
         return Turn("affordance", question, "it is held")
     if truth.grasp_point is None:
@@ -133,52 +74,52 @@ def placement(truth: SceneTruth, rng: np.random.Generator) -> Turn | None:
     if truth.phase in ("retreat", "done"):
         return None
     answer = NOT_VISIBLE if truth.release_point is None else point_text(truth.release_point)
-    return Turn("placement", _ask("placement", rng, phrase=_phrase(truth, truth.object(truth.source), rng)), answer)
+    return Turn("placement", ask("placement", rng, phrase=phrase_for(truth, truth.object(truth.source), rng)), answer)
 
 
 def presence(truth: SceneTruth, rng: np.random.Generator) -> Turn | None:
     if rng.random() < 0.5:
-        return Turn("presence", _ask("presence", rng, phrase=_absent_phrase(truth, rng)), "no")
-    thing = _any(truth, rng)
+        return Turn("presence", ask("presence", rng, phrase=absent_phrase(truth, rng)), "no")
+    thing = any_object(truth, rng)
     if thing.box is None:
         return None  # it is there and cannot be seen: neither yes nor no is fair
-    return Turn("presence", _ask("presence", rng, phrase=_phrase(truth, thing, rng)), "yes")
+    return Turn("presence", ask("presence", rng, phrase=phrase_for(truth, thing, rng)), "yes")
 
 
 def colour(truth: SceneTruth, rng: np.random.Generator) -> Turn | None:
-    thing = _any(truth, rng)
+    thing = any_object(truth, rng)
     if thing.point is None:
         return None
-    telling = [phrase for phrase in _own_phrases(truth, thing) if thing.colour not in phrase.split()]
+    telling = [phrase for phrase in own_phrases(truth, thing) if thing.colour not in phrase.split()]
     if telling and rng.random() < 0.6:
-        return Turn("colour", _ask("colour", rng, phrase=telling[rng.integers(len(telling))]), thing.colour)
-    return Turn("colour", _ask("colour_at", rng, point=f"[[{thing.point[0]}, {thing.point[1]}]]"), thing.colour)
+        return Turn("colour", ask("colour", rng, phrase=telling[rng.integers(len(telling))]), thing.colour)
+    return Turn("colour", ask("colour_at", rng, point=f"[[{thing.point[0]}, {thing.point[1]}]]"), thing.colour)
 
 
 def name_at(truth: SceneTruth, rng: np.random.Generator) -> Turn | None:
-    thing = _any(truth, rng)
+    thing = any_object(truth, rng)
     if thing.point is None:
         return None
-    return Turn("name_at", _ask("name_at", rng, point=f"[[{thing.point[0]}, {thing.point[1]}]]"), main_phrase(truth, thing.name))
+    return Turn("name_at", ask("name_at", rng, point=f"[[{thing.point[0]}, {thing.point[1]}]]"), main_phrase(truth, thing.name))
 
 
 def objects(truth: SceneTruth, rng: np.random.Generator) -> Turn:
     seen = sorted(main_phrase(truth, thing.name) for thing in truth.objects if thing.box is not None)
-    return Turn("objects", _ask("objects", rng), ", ".join(seen) if seen else "none")
+    return Turn("objects", ask("objects", rng), ", ".join(seen) if seen else "none")
 
 
 def gripper_state(truth: SceneTruth, rng: np.random.Generator) -> Turn:
     held = [thing.name for thing in truth.objects if thing.held]
     answer = f"holding the {main_phrase(truth, held[0])}" if held else "open" if truth.openness > OPEN_ABOVE else "closed"
-    return Turn("gripper_state", _ask("gripper_state", rng), answer)
+    return Turn("gripper_state", ask("gripper_state", rng), answer)
 
 
 def phase(truth: SceneTruth, rng: np.random.Generator) -> Turn:
-    return Turn("phase", _ask("phase", rng, goal=truth.instruction), _known_phase(truth))
+    return Turn("phase", ask("phase", rng, goal=truth.instruction), _known_phase(truth))
 
 
 def done(truth: SceneTruth, rng: np.random.Generator) -> Turn:
-    return Turn("done", _ask("done", rng, goal=truth.instruction), "yes" if truth.success else "no")
+    return Turn("done", ask("done", rng, goal=truth.instruction), "yes" if truth.success else "no")
 
 
 # Which of the six steps a phase is in; descending and closing are one step to the eye.
@@ -216,14 +157,14 @@ def plan(truth: SceneTruth, rng: np.random.Generator) -> Turn | None:
     if steps is None:
         return None
     answer = "\n".join(f"{number}. {step}" for number, step in enumerate(steps, start=1)) or TASK_DONE
-    return Turn("plan", _ask("plan", rng, goal=truth.instruction), answer)
+    return Turn("plan", ask("plan", rng, goal=truth.instruction), answer)
 
 
 def next_action(truth: SceneTruth, rng: np.random.Generator) -> Turn | None:
     steps = plan_steps(truth, points=False)
     if steps is None:
         return None
-    return Turn("next_action", _ask("next_action", rng, goal=truth.instruction), steps[0] if steps else TASK_DONE)
+    return Turn("next_action", ask("next_action", rng, goal=truth.instruction), steps[0] if steps else TASK_DONE)
 
 
 def _pair(truth: SceneTruth, rng: np.random.Generator) -> tuple[ObjectTruth, ObjectTruth] | None:
@@ -246,7 +187,7 @@ def spatial_image(truth: SceneTruth, rng: np.random.Generator) -> Turn | None:
         return None
     side = (("image_left", "image_right"), ("image_above", "image_below"))[axis][rng.integers(2)]
     answer = difference < 0 if side in ("image_left", "image_above") else difference > 0
-    question = _ask(side, rng, phrase=_phrase(truth, thing, rng), other=_phrase(truth, other, rng))
+    question = ask(side, rng, phrase=phrase_for(truth, thing, rng), other=phrase_for(truth, other, rng))
     return Turn("spatial_image", question, "yes" if answer else "no")
 
 
@@ -262,7 +203,7 @@ def spatial_robot(truth: SceneTruth, rng: np.random.Generator) -> Turn | None:
         return None
     side = (("robot_behind", "robot_front"), ("robot_left", "robot_right"))[axis][rng.integers(2)]
     answer = difference > 0 if side in ("robot_behind", "robot_left") else difference < 0
-    question = _ask(side, rng, phrase=_phrase(truth, thing, rng), other=_phrase(truth, other, rng))
+    question = ask(side, rng, phrase=phrase_for(truth, thing, rng), other=phrase_for(truth, other, rng))
     return Turn("spatial_robot", question, "yes" if answer else "no")
 
 
@@ -275,9 +216,9 @@ def nearest(truth: SceneTruth, rng: np.random.Generator) -> Turn | None:
     distance = [float(np.hypot(*found.position[:2])) for found in (thing, other)]
     if abs(distance[0] - distance[1]) < ROBOT_MARGIN_M:
         return None
-    phrases = _phrase(truth, thing, rng), _phrase(truth, other, rng)
+    phrases = phrase_for(truth, thing, rng), phrase_for(truth, other, rng)
     answer = phrases[0] if distance[0] < distance[1] else phrases[1]
-    return Turn("nearest", _ask("nearest", rng, phrase=phrases[0], other=phrases[1]), answer)
+    return Turn("nearest", ask("nearest", rng, phrase=phrases[0], other=phrases[1]), answer)
 
 
 FAMILIES: dict[str, Family] = {

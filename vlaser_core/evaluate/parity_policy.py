@@ -190,9 +190,11 @@ def _inference(case: PolicyCase) -> Iterator[Check]:
         actions = integrate(velocity, case.inputs["x0_infer"], model.config.flow_steps)
     for index in range(len(model.expert.layers)):
         hidden = seen[f"layer{index}"][0]
-        yield close("policy inference", f"step 0, layer {index}, actions", hidden[:, 1:], reference[f"infer.step0.layer{index}.action"], HIDDEN)
-        if f"infer.prefill.layer{index}.proprio" in reference:
-            yield close("policy inference", f"layer {index}, state", hidden[:, :1], reference[f"infer.prefill.layer{index}.proprio"], HIDDEN)
+        expected = reference[f"infer.step0.layer{index}.action"]
+        yield close("policy inference", f"step 0, layer {index}, actions", hidden[:, 1:], expected, HIDDEN)
+        expected = reference.get(f"infer.prefill.layer{index}.proprio")  # not kept for the last layer
+        if expected is not None:
+            yield close("policy inference", f"layer {index}, state", hidden[:, :1], expected, HIDDEN)
     for step in range(model.config.flow_steps):
         name = f"infer.step{step}"
         yield close("policy inference", f"step {step}, t", ts[step], reference[f"{name}.t"], 1e-6)

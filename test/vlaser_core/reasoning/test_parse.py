@@ -11,8 +11,8 @@ from vlaser_core.reasoning.parse import parse_boxes, parse_grounding, parse_plan
 
 FRAGMENTS = [
     *"[](),.-<>/ \n\t0123456789", "[[", "]]", "<box>", "</box>", "<point>", "</point>", "<ref>", "</ref>",
-    "1000", "1001", "999", "-1", "0.5", "1e3", "412, 633", "[1, 2, 3, 4]", "nan", "inf", "１２", "²", "٣", "grasp ", "hidden", "held", " angle ", " phase ",
-    "1. ", "2) ", "Step 3: ", "the ", "carrot",
+    "1000", "1001", "999", "-1", "0.5", "1e3", "412, 633", "[1, 2, 3, 4]", "nan", "inf", "１２", "²", "٣", "grasp ", "hidden", "held",
+    " angle ", " phase ", "1. ", "2) ", "Step 3: ", "the ", "carrot",
     "99999999999999999999", "\x00", "\u202e", "🥕", "，",
 ]  # fmt: skip
 

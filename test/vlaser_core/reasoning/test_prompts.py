@@ -65,7 +65,8 @@ def test_wrong_number_of_pictures_is_refused():
 
 
 def test_empty_and_unknown_inputs_are_refused():
-    for ask, arguments in ((policy_prompt, ("  ", 4)), (policy_prompt, ("go", 0)), (ground_box_question, ("the ",)), (plan_question, ("  ",))):
+    cases = ((policy_prompt, ("  ", 4)), (policy_prompt, ("go", 0)), (ground_box_question, ("the ",)), (plan_question, ("  ",)))
+    for ask, arguments in cases:
         with pytest.raises(InputError):
             ask(*arguments)
     with pytest.raises(ConfigError, match="internvl, none"):
