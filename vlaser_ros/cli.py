@@ -1,0 +1,192 @@
+"""The `vlaser` command: one class a subcommand, read by tyro. Nothing heavy is imported before it is needed.
+
+    vlaser up tabletop                              vlaser ground scene.png "the carrot"
+    vlaser demo                                     vlaser plan scene.png "put carrot on plate" --ground
+    vlaser eval tabletop --episodes 20 --json       vlaser ask scene.png "is the carrot on the plate?"
+    vlaser inspect vlaser_core/checkpoints/nano     vlaser parity reference/
+
+What a user got wrong is one line on stderr and exit code 2; Ctrl-C is 130. Only `up` and `demo` need ROS 2.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Union
+
+import tyro
+from tyro.conf import Positional, subcommand
+
+from vlaser_core.errors import VlaserError
+
+PROG = "vlaser"
+
+
+@dataclass(frozen=True)
+class _Loading:
+    """Options of the commands that load a model."""
+
+    checkpoint: Path | None = None  # folder; the one that ships by default
+    device: str = "cpu"  # cpu, cuda, cuda:1 …
+    dtype: str = "float32"  # float32, bfloat16 or float16
+    threads: int | None = None  # CPU threads, torch's choice by default
+    out: Path | None = None  # also write the picture with the answer drawn in
+
+
+@dataclass(frozen=True)
+class Up:
+    """Start a robot's processes (simulated with `tabletop`) and keep them until Ctrl-C."""
+
+    robot: Positional[str]  # a contract's name (tabletop, widowx) or a path to its YAML file
+    settings: Positional[tuple[str, ...]] = ()  # arguments as in `ros2 launch`, e.g. task:=widowx_carrot_on_plate engine:=stand_in
+    sim: bool = False  # replace the real robot by its simulation
+
+    def run(self) -> int:
+        from vlaser_ros.commands.settings import read_settings
+        from vlaser_ros.up import up
+
+        up(self.robot, read_settings(self.settings), sim=self.sim)
+        return 0
+
+
+@dataclass(frozen=True)
+class Demo:
+    """Run the four tabletop tasks through the whole stack; leaves a video, a recording and a report."""
+
+    out: Path = Path("runs/demo")  # folder of the results
+    checkpoint: Path | None = None  # folder; the one that ships by default
+    engine: str = "vlaser"  # vlaser, or stand_in: no weights, for looking at the stack alone
+    tasks: tuple[str, ...] = ()  # all four by default
+    seed: int = 0  # of the first scene; the others follow
+    threads: int = 1  # CPU threads of the model
+
+    def run(self) -> int:
+        from vlaser_ros.demo import Settings, demo
+
+        return demo(Settings(self.out, self.checkpoint, self.engine, self.tasks, self.seed, self.threads))
+
+
+@dataclass(frozen=True)
+class Ground(_Loading):
+    """Where is it? Boxes and points of a phrase in a picture, as JSON."""
+
+    image: Positional[Path] = tyro.MISSING  # a picture file
+    phrase: Positional[str] = tyro.MISSING  # what to look for
+
+    def run(self) -> int:
+        from vlaser_ros.commands.reasoning import ground
+
+        return ground(self, self.image, self.phrase)
+
+
+@dataclass(frozen=True)
+class Plan(_Loading):
+    """The steps that lead to a goal, as JSON."""
+
+    image: Positional[Path] = tyro.MISSING  # a picture file
+    goal: Positional[str] = tyro.MISSING  # what to reach
+    ground: bool = False  # also locate each step's target
+
+    def run(self) -> int:
+        from vlaser_ros.commands.reasoning import plan
+
+        return plan(self, self.image, self.goal, self.ground)
+
+
+@dataclass(frozen=True)
+class Ask(_Loading):
+    """The answer to a question about a picture, as JSON."""
+
+    image: Positional[Path] = tyro.MISSING  # a picture file
+    question: Positional[str] = tyro.MISSING  # what to answer
+
+    def run(self) -> int:
+        from vlaser_ros.commands.reasoning import ask
+
+        return ask(self, self.image, self.question)
+
+
+@dataclass(frozen=True)
+class Eval:
+    """Closed-loop success of a checkpoint in a simulator, on scenes it was not trained on."""
+
+    world: Positional[str]  # tabletop
+    checkpoint: Path | None = None  # folder; the one that ships by default
+    episodes: int = 20  # a task
+    seed: int = 0  # of the first episode
+    tasks: tuple[str, ...] = ()  # all by default
+    workers: int = 2  # processes
+    executed_steps: int | None = None  # of each chunk before looking again; the whole chunk by default
+    renderer: str = "auto"  # egl, osmesa, rays, or the first of these that works
+    json: bool = False  # only the result, as one JSON line
+
+    def run(self) -> int:
+        from vlaser_ros.commands.evaluation import evaluate_world
+
+        return evaluate_world(self)
+
+
+@dataclass(frozen=True)
+class Inspect:
+    """What a checkpoint is, as JSON: sizes, robot, statistics, parameters. Reads no weights into memory."""
+
+    checkpoint: Positional[Path]  # folder
+
+    def run(self) -> int:
+        from vlaser_ros.commands.inspection import inspect
+
+        return inspect(self.checkpoint)
+
+
+@dataclass(frozen=True)
+class Parity:
+    """Compare our numbers with reference vectors of the original implementation."""
+
+    directory: Positional[Path]  # folder of the reference vectors
+
+    def run(self) -> int:
+        from vlaser_ros.commands.evaluation import compare
+
+        return compare(self.directory)
+
+
+Command = Union[
+    Annotated[Up, subcommand("up")],
+    Annotated[Demo, subcommand("demo")],
+    Annotated[Ground, subcommand("ground")],
+    Annotated[Plan, subcommand("plan")],
+    Annotated[Ask, subcommand("ask")],
+    Annotated[Eval, subcommand("eval")],
+    Annotated[Inspect, subcommand("inspect")],
+    Annotated[Parity, subcommand("parity")],
+]
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command line and exit: 0 done, 1 ran but failed, 2 wrong input, 130 interrupted."""
+    command = tyro.cli(Command, prog=PROG, description="Vlaser on ROS 2: grounding, planning and action chunks for a robot arm.", args=arguments, config=(tyro.conf.ConsolidateSubcommandArgs,))
+    sys.exit(run(command))
+
+
+def run(command: Command) -> int:
+    """The exit code of a command; what the user can mend is told in one line."""
+    try:
+        return command.run()
+    except VlaserError as error:
+        print(f"{PROG}: {error}", file=sys.stderr)
+        return 2
+    except ModuleNotFoundError as error:
+        # Only ROS may be absent: the reasoning commands work without it. Anything else missing is a broken install.
+        if error.name is None or error.name.partition(".")[0] not in {"rclpy", "vlaser_msgs"}:
+            raise
+        print(f"{PROG}: this command needs ROS 2's {error.name!r}: source a ROS 2 workspace that has vlaser_ros, or run `make setup`", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print(f"{PROG}: interrupted", file=sys.stderr)
+        return 130
+
+
+if __name__ == "__main__":
+    main()

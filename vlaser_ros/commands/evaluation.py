@@ -1,0 +1,90 @@
+"""`vlaser eval` and `vlaser parity`: numbers with the command that makes them, a JSON line last. No ROS."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Protocol
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeElapsedColumn
+from rich.table import Table
+
+from vlaser_core.errors import InputError
+
+WORLDS = ("tabletop",)
+
+
+class Evaluation(Protocol):
+    """What to evaluate; see `vlaser_ros.cli.Eval`."""
+
+    world: str
+    checkpoint: Path | None
+    episodes: int
+    seed: int
+    tasks: tuple[str, ...]
+    workers: int
+    executed_steps: int | None
+    renderer: str
+    json: bool
+
+
+def evaluate_world(options: Evaluation) -> int:
+    """Run the episodes; with `json` only the JSON line is on stdout, progress is on stderr either way."""
+    if options.world not in WORLDS:
+        raise InputError(f"unknown world {options.world!r}; known: {', '.join(WORLDS)}")
+    if options.workers < 1:
+        raise InputError(f"workers must be at least 1, got {options.workers}")
+    from vlaser_core.checkpoint.folder import shipped_checkpoint
+    from vlaser_ros.commands.inspection import describe
+
+    # A bad checkpoint is told here: a worker process could only report it as a traceback.
+    checkpoint = options.checkpoint or shipped_checkpoint()
+    describe(checkpoint)
+    from sim_bridge.tabletop.evaluate import evaluate
+    from sim_bridge.tabletop.tasks import TASKS
+
+    tasks = options.tasks or tuple(TASKS)
+    bar = Progress("[progress.description]{task.description}", BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), console=Console(stderr=True))
+    with bar as progress:
+        line = progress.add_task("episodes", total=options.episodes * len(tasks))
+        summary = evaluate(
+            checkpoint=checkpoint,
+            episodes=options.episodes,
+            seed=options.seed,
+            tasks=tasks,
+            renderer=options.renderer,
+            workers=options.workers,
+            executed_steps=options.executed_steps,
+            progress=lambda episode: progress.advance(line),
+        )
+    summary = {"checkpoint": str(checkpoint), **summary}
+    if not options.json:
+        Console().print(_table(summary))
+    print(json.dumps(summary))
+    return 0
+
+
+def compare(directory: Path) -> int:
+    """Every group of reference vectors in `directory`: a table, then the report as JSON. 1 when any differs."""
+    from sim_bridge.simpler.parity import simpler_checks
+    from vlaser_core.evaluate.parity import core_groups, parity
+
+    report = parity(directory, {**core_groups(), "simpler": simpler_checks})
+    table = Table("group", "checks", "of them exact", "largest error", "failed")
+    for name, group in report.groups().items():
+        table.add_row(name, str(group.checks), str(group.exact), f"{group.largest:.2e}", ", ".join(group.failed) or "none")
+    for skipped in report.skipped:
+        table.add_row(skipped.group, "skipped", "", "", skipped.reason)
+    Console().print(table)
+    print(json.dumps(report.to_json()))
+    return 0 if report.ok else 1
+
+
+def _table(summary: dict) -> Table:
+    table = Table("task", "success", "95 % interval", "at any step", title=f"{summary['episodes_per_task']} episodes a task, seed {summary['seed']}, {summary['renderer']}")
+    for task, share in summary["success"].items():
+        low, high = summary["interval_95"][task]
+        table.add_row(task, f"{share:.0%}", f"{low:.0%} to {high:.0%}", f"{summary['success_any'][task]:.0%}")
+    table.add_row("mean", f"{summary['mean_success']:.1%}", "", f"{summary['mean_success_any']:.1%}")
+    return table
