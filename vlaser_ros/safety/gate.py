@@ -164,7 +164,7 @@ class Gate:
             return
         safety = self.embodiment.safety
         for step, action in enumerate(actions):
-            length = float(np.linalg.norm(action[:3]))
+            length = math.hypot(*action[:3])  # does not overflow for the largest floats, as a sum of squares would
             if length > safety.max_step_translation:
                 raise Rejection(GateCode.STEP, f"step {step} moves {length:.3f} m, at most {safety.max_step_translation:.3f} m are allowed")
             # The angle really turned: Euler angles of several turns may stand for a small rotation, refuse those as well.
