@@ -40,14 +40,15 @@ class RayRenderer:
         self._drawn_looks: tuple | None = None
 
     @lru_cache(maxsize=8)  # noqa: B019 - lives as long as its world
-    def _ground(self, width: int, height: int) -> tuple[np.ndarray, tuple[np.ndarray, np.ndarray]]:
-        """Per pixel: which ground it shows (geom id), and the lookup into the table's texture."""
+    def _ground(self, width: int, height: int) -> tuple[np.ndarray, tuple[np.ndarray, np.ndarray], np.ndarray]:
+        """Per pixel: which ground it shows (geom id), the lookup into the table's texture, and its depth (h · w) in metres."""
         local = (self._view.table_points(width, height) - TABLE_CENTRE) / TABLE_HALF
         on_table = (np.abs(local) <= 1).all(axis=-1)
         # As OpenGL wraps a finite plane: u along x, v along y from its top.
         texel = (np.stack([local[..., 0] + 1, 1 - local[..., 1]], axis=-1) / 2 * TEXTURE_SIDE - 0.5).astype(np.float32)
         texel = np.clip(np.nan_to_num(texel), -1, TEXTURE_SIDE)
-        return np.where(on_table, self._table, self._floor), cv2.convertMaps(texel[..., 0], texel[..., 1], cv2.CV_16SC2)
+        depth = np.where(on_table, self._view.plane_depth(width, height, 0.0), self._view.plane_depth(width, height, FLOOR_Z))
+        return np.where(on_table, self._table, self._floor), cv2.convertMaps(texel[..., 0], texel[..., 1], cv2.CV_16SC2), depth.ravel()
 
     def _near(self, data: mujoco.MjData, width: int, height: int, geoms: np.ndarray) -> np.ndarray:
         """Pixels (h, w) bool on which any of `geoms` may show: the rectangles around their boxes."""
@@ -76,7 +77,7 @@ class RayRenderer:
         rays = self._view.rays(width, height).reshape(-1, 3)[cast]
         geoms, distance, normals = np.full(len(cast), -1, np.int32), np.full(len(cast), -1.0), np.zeros(3 * len(cast))
         mujoco.mj_multiRay(self._model, data, self._view.position, rays.ravel(), groups, 1, -1, geoms, distance, normals, len(cast), 10.0)
-        hit = geoms >= 0
+        hit = (geoms >= 0) & (distance <= self._ground(width, height)[2][cast])  # rays have unit depth
         return cast[hit], geoms[hit], self._view.position + distance[hit, None] * rays[hit], normals.reshape(-1, 3)[hit]
 
     def _light(self, points: np.ndarray, normals: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -99,7 +100,7 @@ class RayRenderer:
 
     def _draw_ground(self, width: int, height: int) -> np.ndarray:
         """RGB uint8 (h, w, 3) of table and floor alone."""
-        shown, lookup = self._ground(width, height)
+        shown, lookup, _ = self._ground(width, height)
         model, material = self._model, int(self._model.geom_matid[self._table])
         texture = cv2.remap(_texture(material), *lookup, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
         table = texture * (self._ground_light(width, height, 0.0) * model.mat_rgba[material, :3].astype(np.float32))

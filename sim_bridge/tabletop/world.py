@@ -58,10 +58,9 @@ class Tabletop:
         if task not in self._scenes:
             model = build_model(self.embodiment, self._task)
             self._scenes[task] = model, mujoco.MjData(model), layout.Looks(model)
-        self.model, self.data, self._looks = self._scenes[task]
         rng = np.random.default_rng([zlib.crc32(task.encode()), seed])
         mujoco.mj_resetData(self.model, self.data)
-        self._looks.vary(rng)
+        self._scenes[task][2].vary(rng)
         layout.place_start(self, rng)
         mujoco.mj_step(self.model, self.data, 60)
         self.data.time = 0.0
@@ -73,6 +72,16 @@ class Tabletop:
         if self._task is None:
             raise InputError("the tabletop has no scene yet; call reset(task, seed) first")
         return self._task
+
+    @property
+    def model(self) -> mujoco.MjModel:
+        """MuJoCo's model of the present scene."""
+        return self._scenes[self.spec.name][0]
+
+    @property
+    def data(self) -> mujoco.MjData:
+        """MuJoCo's state of the present scene."""
+        return self._scenes[self.spec.name][1]
 
     @property
     def task(self) -> str:
@@ -172,7 +181,7 @@ class Tabletop:
 
     def scatter(self, rng: np.random.Generator) -> None:
         """Teleport into a random state of the present task, for training data: see `scatter.py`."""
-        self._looks.vary(rng)
+        self._scenes[self.task][2].vary(rng)
         scatter(self, rng)
 
     def put(self, name: str, placed: np.ndarray) -> None:
