@@ -1,0 +1,151 @@
+"""Episodes over DDS with the real processes: what a user sees when all is well, and when a request or an input is not."""
+
+from __future__ import annotations
+
+import threading
+import time
+
+import numpy as np
+import pytest
+
+pytest.importorskip("vlaser_msgs", reason="needs the interface package: pip install ./msg")
+
+from vlaser_msgs.action import Execute  # noqa: E402
+from vlaser_msgs.msg import ResultCode  # noqa: E402
+
+from vlaser_ros.client import Refused  # noqa: E402
+
+pytestmark = [pytest.mark.ros, pytest.mark.slow]
+
+
+@pytest.fixture(scope="module")
+def robot(running):
+    with running() as running_robot:
+        yield running_robot
+
+
+@pytest.fixture
+def client(robot):
+    robot.stack.check()
+    robot.client.reset()
+    robot.client.reset_world(seed=4)
+    return robot.client
+
+
+def test_an_episode_reaches_its_goal_and_every_chunk_is_told(client):
+    told = []
+    result = client.execute("go to the middle", feedback=told.append, max_chunks=4)
+    assert (result.outcome, result.error_code) == (Execute.Result.MAX_CHUNKS, ResultCode.NONE), result.error_msg
+    assert result.chunks_sent == result.chunks_accepted == 4
+    assert [feedback.index for feedback in told] == [0, 1, 2, 3]
+    assert all(feedback.verdict.accepted and feedback.verdict.sequence == feedback.chunk.sequence for feedback in told)
+    stamps = [feedback.chunk.header.stamp.sec + feedback.chunk.header.stamp.nanosec * 1e-9 for feedback in told]
+    # Each view is taken after the four steps of 0.2 s before it have been executed, and not a whole chunk later.
+    assert all(0.78 < gap < 1.6 for gap in np.diff(stamps)), stamps
+    assert client.world_state().success
+
+
+def test_fewer_executed_steps_look_again_sooner(client):
+    told = []
+    client.execute("go to the middle", feedback=told.append, max_chunks=4, executed_steps=1)
+    stamps = [feedback.chunk.header.stamp.sec + feedback.chunk.header.stamp.nanosec * 1e-9 for feedback in told]
+    assert all(0.18 < gap < 0.6 for gap in np.diff(stamps)), stamps
+
+
+def test_text_is_answered_while_the_arm_moves(client):
+    client.send("go to the middle", max_chunks=2)
+    assert client.ask("what?") == "You asked: what?"
+    found = client.ground("carrot")
+    assert found.boxes == ((250, 250, 750, 750),) and (found.width, found.height) == (320, 240)
+    assert client.plan("tidy up", ground=True).steps[0].grounding[0].phrase == "tidy up"
+    assert client.result(20.0).error_code == ResultCode.NONE
+
+
+def test_a_picture_of_the_request_is_the_one_looked_at(client):
+    found = client.ground("carrot", np.zeros((48, 64, 3), np.uint8))
+    assert (found.width, found.height) == (64, 48)
+
+
+def test_predict_moves_nothing(client):
+    before = client.world_state().steps
+    chunk = client.predict("go", seed=3)
+    assert chunk.actions.shape == (4, 7)
+    time.sleep(0.5)
+    assert client.world_state().steps == before == 0
+
+
+@pytest.mark.parametrize(
+    ("goal", "code", "word"),
+    [
+        ({"instruction": ""}, ResultCode.BAD_INSTRUCTION, "empty"),
+        ({"instruction": "  \n"}, ResultCode.BAD_INSTRUCTION, "empty"),
+        ({"instruction": "x" * 10240}, ResultCode.BAD_INSTRUCTION, "10240"),
+        ({"instruction": "go", "executed_steps": 9}, ResultCode.BAD_GOAL, "executed_steps"),
+        ({"instruction": "go", "timeout": float("nan")}, ResultCode.BAD_GOAL, "timeout"),
+        ({"instruction": "go", "timeout": -1.0}, ResultCode.BAD_GOAL, "timeout"),
+    ],
+)
+def test_a_bad_goal_ends_at_once_with_its_reason(client, goal, code, word):
+    result = client.execute(**goal)
+    assert (result.error_code, result.chunks_sent) == (code, 0) and word in result.error_msg
+
+
+def test_bad_questions_are_refused_with_a_code(client):
+    for call in (client.ask, client.ground, client.plan, client.predict):
+        with pytest.raises(Refused, match="empty") as refusal:
+            call(" ")
+        assert refusal.value.code == ResultCode.BAD_INSTRUCTION
+    with pytest.raises(Refused, match="no camera 'wrist'"):
+        client.ground("cup", camera="wrist")
+    with pytest.raises(Refused, match="unknown task 'juggle'.*reach"):
+        client.reset_world("juggle")
+
+
+def test_a_second_goal_learns_that_the_arm_is_busy_and_the_first_goes_on(client, robot):
+    from vlaser_ros.client import VlaserClient
+
+    client.send("go to the middle", max_chunks=2)
+    with VlaserClient(domain_id=robot.domain, name="second_client") as second:
+        second.wait_ready(10.0)
+        refused = second.execute("something else")
+    assert refused.error_code == ResultCode.BUSY and "running" in refused.error_msg
+    assert client.result(20.0).error_code == ResultCode.NONE
+
+
+def test_cancelling_stops_the_arm_within_a_step(client):
+    started = threading.Event()
+    client.send("go to the middle", feedback=lambda _: started.set())
+    assert started.wait(10.0)
+    began = time.monotonic()
+    assert client.cancel()
+    result = client.result(5.0)
+    assert time.monotonic() - began < 0.5
+    assert (result.outcome, result.error_code) == (Execute.Result.STOPPED, ResultCode.CANCELED)
+    assert_at_rest(client)
+
+
+def test_a_goal_ends_at_its_timeout_and_the_arm_holds(client):
+    result = client.execute("go to the middle", timeout=1.0)
+    assert (result.outcome, result.error_code) == (Execute.Result.TIMED_OUT, ResultCode.TIMEOUT)
+    assert 0.9 < result.duration < 1.5
+    assert_at_rest(client)
+
+
+def test_the_stop_ends_the_goal_and_latches_until_reset(client):
+    started = threading.Event()
+    client.send("go to the middle", feedback=lambda _: started.set())
+    assert started.wait(10.0)
+    client.estop()
+    assert_at_rest(client)
+    assert client.result(10.0).error_code == ResultCode.GATE_ESTOP
+    assert client.execute("again").error_code == ResultCode.GATE_ESTOP
+    client.reset()
+    assert client.execute("again", max_chunks=1).error_code == ResultCode.NONE
+
+
+def assert_at_rest(client) -> None:
+    """The grasp point, seen through predict's straight line to a fixed target, does not move."""
+    time.sleep(0.3)
+    first = client.predict("go").actions
+    time.sleep(0.3)
+    np.testing.assert_allclose(client.predict("go").actions, first, atol=1e-4)
