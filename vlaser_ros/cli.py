@@ -61,11 +61,12 @@ class Demo:
     tasks: tuple[str, ...] = ()  # all four by default
     seed: int = 0  # of the first scene; the others follow
     threads: int = 1  # CPU threads of the model
+    domain_id: int | None = None  # ROS domain; a random one of this machine alone by default
 
     def run(self) -> int:
         from vlaser_ros.demo import Settings, demo
 
-        return demo(Settings(self.out, self.checkpoint, self.engine, self.tasks, self.seed, self.threads))
+        return demo(Settings(self.out, self.checkpoint, self.engine, self.tasks, self.seed, self.threads, self.domain_id))
 
 
 @dataclass(frozen=True)

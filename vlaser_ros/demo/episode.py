@@ -50,7 +50,7 @@ class Runner:
         self._execute(episode)
         self._say(episode, "settling")
         time.sleep(SETTLE)
-        episode.success = bool(self.client.fresh_world_state().success)
+        episode.success = bool(self.client.world_state().success)
         episode.ended = time.time()
         self._say(episode, "done")
 

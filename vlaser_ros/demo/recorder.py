@@ -21,10 +21,9 @@ from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 from rclpy.serialization import serialize_message
 from rclpy.signals import SignalHandlerOptions
 from rosbags.rosbag2 import CompressionFormat, CompressionMode, StoragePlugin, Writer
-from rosbags.rosbag2.writer import WriterError
 
-from vlaser_core.errors import InputError
-from vlaser_ros.bag_types import typestore
+from vlaser_core.errors import InputError, VlaserError
+from vlaser_ros.bag_types import BagTypes
 
 DISCOVERY_PERIOD = 0.5  # s between two looks for new topics
 QUEUE = 100  # messages a subscription may lag behind
@@ -43,6 +42,10 @@ def message_class(name: str) -> type | None:
     return getattr(module, type_name, None)
 
 
+class RecordingFailed(VlaserError):
+    """The recording stopped before it was asked to."""
+
+
 class Recorder:
     """Subscribes to each topic that appears, with its publishers' own quality of service, and writes what it carries.
 
@@ -56,10 +59,11 @@ class Recorder:
         self.file = file
         self.counts: Counter[str] = Counter()
         self.skipped: dict[str, str] = {}
-        self._types = typestore()
+        self._types = BagTypes()
         self._domain_id = domain_id
         self._lock = threading.Lock()
         self._connections: dict = {}
+        self._failure: Exception | None = None
 
     def __enter__(self) -> Recorder:
         import rclpy
@@ -97,6 +101,13 @@ class Recorder:
             self._executor.spin()
         except ExternalShutdownException:
             return
+        except Exception as error:  # told to whoever asks next: a recording that ends in silence would look whole
+            self._failure = error
+
+    def check(self) -> None:
+        """Raise what ended the recording early, if anything did."""
+        if self._failure is not None:
+            raise RecordingFailed(f"recording {self.file.name} failed: {self._failure!r}") from self._failure
 
     def _discover(self) -> None:
         for topic, types in self._node.get_topic_names_and_types():
@@ -106,7 +117,7 @@ class Recorder:
             if not publishers:
                 continue
             kind = message_class(types[0])
-            if kind is None or types[0] not in self._types.fielddefs:
+            if kind is None or types[0] not in self._types:
                 self.skipped[topic] = types[0]
                 continue
             with self._lock:
@@ -123,7 +134,8 @@ class Recorder:
             self._node.create_subscription(kind, topic, lambda data, topic=topic: self._write(topic, data), qos, raw=True)
 
     def _connect(self, topic: str, type_name: str) -> None:
-        self._connections[topic] = self._writer.add_connection(topic, type_name, typestore=self._types)
+        text, type_hash = self._types.definition(type_name)
+        self._connections[topic] = self._writer.add_connection(topic, type_name, msgdef=text, rihs01=type_hash)
 
     def _write(self, topic: str, data: bytes) -> None:
         with self._lock:
@@ -132,15 +144,12 @@ class Recorder:
                 self.counts[topic] += 1
 
     def write(self, topic: str, message: object) -> None:
-        """One message of this process. Raises InputError for a type the file's definitions lack."""
+        """One message of this process. Raises ConfigError for a type of unknown definition, InputError once closed."""
         kind = type(message)
         name = f"{kind.__module__.split('.')[0]}/{kind.__module__.split('.')[1]}/{kind.__name__}"
         with self._lock:
             if self._writer is None:
                 raise InputError("the recording is closed")
             if topic not in self._connections:
-                try:
-                    self._connect(topic, name)
-                except WriterError as error:
-                    raise InputError(f"cannot record {name} on {topic}: {error}") from error
+                self._connect(topic, name)
         self._write(topic, serialize_message(message))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from statistics import median
 
-from rich.table import Table
+from rich.table import Column, Table
 
 from vlaser_ros.demo.settings import Episode
 
@@ -16,7 +16,7 @@ def _milliseconds(values: Sequence[float]) -> str:
 
 def table(episodes: Sequence[Episode]) -> Table:
     """One row a task; times are median / worst in milliseconds."""
-    result = Table("task", "success", "chunks", "inference ms", "observation age ms", "", title="median / worst")
+    result = Table(Column("task", no_wrap=True), "success", "chunks", "inference", "view age", "", title="times in ms, median / worst; view age: of the observation")
     for episode in episodes:
         outcome = {None: "", True: "[green]yes[/]", False: "[red]no[/]"}[episode.success]
         chunks = f"{episode.chunks}/{episode.max_chunks}" if episode.chunks else ""
