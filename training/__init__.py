@@ -1,1 +1,1 @@
-"""Recipes: one readable file a pipeline (nano, 2B, 8B), run as commands. May import vlaser_core and sim_bridge."""
+"""Recipes: one readable file a pipeline, run as commands. Imports vlaser_core and sim_bridge; nothing imports this."""

@@ -165,7 +165,7 @@ def nano(vocab_size: int, horizon: int = 4, action_dim: int = 7, proprio_dim: in
     return VlaserConfig(
         name="nano",
         vision=VisionSize(hidden_size=128, intermediate_size=512, layers=4, heads=4, image_size=128, patch_size=16, layer_scale=1.0),
-        text=TextSize(128, 384, layers=4, heads=4, kv_heads=4, head_dim=32, vocab_size=vocab_size, max_positions=4096, rope_theta=10_000.0, tie_embeddings=True),
+        text=TextSize(128, 256, layers=4, heads=4, kv_heads=4, head_dim=32, vocab_size=vocab_size, max_positions=4096, rope_theta=10_000.0, tie_embeddings=True),
         expert=ExpertSize(hidden_size=96, intermediate_size=288),
         horizon=horizon,
         action_dim=action_dim,

@@ -6,6 +6,7 @@ The nano tokenizer is byte-level BPE (any text has tokens) with InternVL's speci
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from vlaser_core.errors import CheckpointError
 PAD, START, END = "<|endoftext|>", "<|im_start|>", "<|im_end|>"
 IMAGE_START, IMAGE_END, IMAGE = "<img>", "</img>", "<IMG_CONTEXT>"
 SPECIAL = (PAD, START, END, IMAGE_START, IMAGE_END, IMAGE, "<quad>", "</quad>", "<ref>", "</ref>", "<box>", "</box>")
+_TEMPLATE_WORDS = ["system", "user", "assistant", "None"]  # in every prompt, so worth a token each
 NUMBERS = tuple(str(value) for value in range(1001))
 
 
@@ -28,7 +30,9 @@ def train_nano_tokenizer(corpus: Iterable[str], vocab_size: int = 1024) -> PreTr
     trainer = trainers.BpeTrainer(
         vocab_size=vocab_size, special_tokens=list(SPECIAL), initial_alphabet=pre_tokenizers.ByteLevel.alphabet(), show_progress=False
     )
-    tokenizer.train_from_iterator(corpus, trainer)
+    # Digits are kept out of the merges: numbers have tokens of their own.
+    texts = [*_TEMPLATE_WORDS * 1000, *(re.sub(r"\d+", " ", text) for text in corpus)]
+    tokenizer.train_from_iterator(texts, trainer)
     tokenizer.add_tokens([AddedToken(number, single_word=True, normalized=False) for number in NUMBERS])
     return PreTrainedTokenizerFast(
         tokenizer_object=tokenizer, pad_token=PAD, eos_token=END, additional_special_tokens=list(SPECIAL[1:]), padding_side="right",

@@ -105,15 +105,17 @@ class LanguageLoss:
     """
 
     def __init__(self, tokenizer: PreTrainedTokenizerBase, number_width: float = 0.0) -> None:
-        self.numbers: torch.Tensor | None = None
-        numbers = number_ids(tokenizer)
+        self.bells: torch.Tensor | None = None
+        ids = number_ids(tokenizer)
         if number_width > 0:
-            if numbers is None or numbers != list(range(numbers[0], numbers[0] + len(numbers))):
-                raise InputError("soft numbers need a tokenizer with one consecutive token for each integer 0…1000")
-            self.first = numbers[0]
-            distance = torch.arange(len(numbers)).float()
-            bell = torch.exp(-0.5 * ((distance[None] - distance[:, None]) / number_width).square())
-            self.numbers = bell / bell.sum(-1, keepdim=True)
+            if ids is None:
+                raise InputError("soft numbers need a tokenizer with one token for each integer 0…1000")
+            self.ids = torch.tensor(ids)
+            self.value_of = torch.full((len(tokenizer),), -1)
+            self.value_of[self.ids] = torch.arange(len(ids))
+            value = torch.arange(len(ids)).float()
+            bells = torch.exp(-0.5 * ((value[None] - value[:, None]) / number_width).square())
+            self.bells = bells / bells.sum(-1, keepdim=True)
 
     def __call__(self, model: Vlaser, batch: LanguageBatch) -> torch.Tensor:
         hidden = model.language(batch.ids_BL, batch.mask_BL, batch.pixels, batch.prefix_lengths_B)
@@ -123,10 +125,10 @@ class LanguageLoss:
         targets = targets[wanted]
         log_probabilities = torch.log_softmax(logits, dim=-1)
         losses = -log_probabilities.gather(1, targets[:, None])[:, 0]
-        if self.numbers is not None:
-            is_number = (targets >= self.first) & (targets < self.first + len(self.numbers))
-            bells = self.numbers[targets[is_number] - self.first]
-            span = log_probabilities[is_number, self.first : self.first + len(self.numbers)]
+        if self.bells is not None:
+            values = self.value_of[targets]
+            is_number = values >= 0
+            bells, span = self.bells[values[is_number]], log_probabilities[is_number][:, self.ids]
             # Less the bell's own entropy, so that a perfect answer still costs nothing.
             soft = (bells * (bells.clamp(min=1e-12).log() - span)).sum(-1)
             losses = losses.masked_scatter(is_number, soft)

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
+import torch.distributed as dist
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from torch import nn
 
@@ -49,6 +50,18 @@ def learning_rate(config: LoopConfig, step: int) -> float:
         return config.learning_rate * (step + 1) / config.warmup
     progress = (step - config.warmup) / max(1, config.steps - config.warmup)
     return config.learning_rate * (config.final_ratio + (1 - config.final_ratio) * 0.5 * (1 + math.cos(math.pi * min(1.0, progress))))
+
+
+def _share_gradients(parameters: list[nn.Parameter]) -> None:
+    """Average gradients over the processes of a distributed run, in one message."""
+    flat = torch.cat([parameter.grad.flatten() for parameter in parameters])
+    dist.all_reduce(flat)
+    flat /= dist.get_world_size()
+    offset = 0
+    for parameter in parameters:
+        count = parameter.numel()
+        parameter.grad.copy_(flat[offset : offset + count].view_as(parameter))
+        offset += count
 
 
 class _Average:
@@ -90,7 +103,8 @@ def train(
     """Train whatever in `model` requires a gradient; on return it holds the averaged weights.
 
     loss_at(step) builds that step's batch and returns its loss. State goes to `out`/<label>.state.pt every `save_every`
-    steps and is resumed from there; a finished run returns at once. The log is `out`/<label>.jsonl.
+    steps and is resumed from there; a finished run returns at once. Where torch.distributed is initialised, gradients are
+    averaged over its processes (each brings its own batches) and the first one writes. The log is `out`/<label>.jsonl.
     Raises VlaserError when the loss stops being finite (the last good state stays on disk).
     """
     out.mkdir(parents=True, exist_ok=True)
@@ -98,6 +112,8 @@ def train(
     parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
     optimizer = torch.optim.AdamW(parameters, lr=config.learning_rate, betas=config.betas, weight_decay=config.weight_decay)
     average = _Average(parameters, config.ema) if config.ema else None
+    parallel = dist.is_initialized() and dist.get_world_size() > 1
+    leader = not parallel or dist.get_rank() == 0
     step = 0
     if state_path.exists():
         state = torch.load(state_path, weights_only=True)
@@ -122,7 +138,7 @@ def train(
 
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[note]}"), TimeRemainingColumn())
     model.train()
-    with Progress(*columns, refresh_per_second=1) as progress, log_path.open("a", encoding="utf-8") as log:
+    with Progress(*columns, refresh_per_second=1, disable=not leader) as progress, log_path.open("a", encoding="utf-8") as log:
         bar = progress.add_task(label, total=config.steps, completed=step, note="")
         running, started, since = 0.0, time.monotonic(), step
         while step < config.steps:
@@ -133,13 +149,15 @@ def train(
                 raise VlaserError(f"{label}: the loss is {loss.item()} at step {step}; the state of an earlier step is in {state_path}")
             optimizer.zero_grad(set_to_none=True)
             loss.backward()
+            if parallel:
+                _share_gradients(parameters)
             torch.nn.utils.clip_grad_norm_(parameters, config.clip_norm)
             optimizer.step()
             if average:
                 average.update(step)
             step += 1
             running += loss.item()
-            if step % config.log_every == 0 or step == config.steps:
+            if leader and (step % config.log_every == 0 or step == config.steps):
                 count = step - since
                 entry = {"step": step, "loss": running / count, "steps_per_s": count / (time.monotonic() - started)}
                 if evaluate and evaluate_every and (step % evaluate_every == 0 or step == config.steps):
@@ -155,7 +173,7 @@ def train(
                 progress.update(bar, note=f"loss {entry['loss']:.4f}")
                 running, started, since = 0.0, time.monotonic(), step
             progress.update(bar, completed=step)
-            if step % config.save_every == 0 or step == config.steps:
+            if leader and (step % config.save_every == 0 or step == config.steps):
                 save()
     if average:
         average.swap()
