@@ -1,16 +1,7 @@
-"""The `vlaser` command: one class a subcommand, read by tyro. Nothing heavy is imported before it is needed.
-
-    vlaser up tabletop                              vlaser ground scene.png "the carrot"
-    vlaser demo                                     vlaser plan scene.png "put carrot on plate" --ground
-    vlaser eval tabletop --episodes 20 --json       vlaser ask scene.png "is the carrot on the plate?"
-    vlaser inspect vlaser_core/checkpoints/nano     vlaser parity reference/
-
-What a user got wrong is one line on stderr and exit code 2; Ctrl-C is 130. Only `up` and `demo` need ROS 2.
-"""
+"""What `vlaser` can be asked: one class a subcommand, read by tyro. Nothing heavy is imported before it is needed."""
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,8 +9,6 @@ from typing import Annotated, Union
 
 import tyro
 from tyro.conf import Positional, subcommand
-
-from vlaser_core.errors import VlaserError
 
 PROG = "vlaser"
 
@@ -165,29 +154,7 @@ Command = Union[
 ]
 
 
-def main(arguments: Sequence[str] | None = None) -> None:
-    """Run the command line and exit: 0 done, 1 ran but failed, 2 wrong input, 130 interrupted."""
-    command = tyro.cli(Command, prog=PROG, description="Vlaser on ROS 2: grounding, planning and action chunks for a robot arm.", args=arguments, config=(tyro.conf.ConsolidateSubcommandArgs,))
-    sys.exit(run(command))
-
-
-def run(command: Command) -> int:
-    """The exit code of a command; what the user can mend is told in one line."""
-    try:
-        return command.run()
-    except VlaserError as error:
-        print(f"{PROG}: {error}", file=sys.stderr)
-        return 2
-    except ModuleNotFoundError as error:
-        # Only ROS may be absent: the reasoning commands work without it. Anything else missing is a broken install.
-        if error.name is None or error.name.partition(".")[0] not in {"rclpy", "vlaser_msgs"}:
-            raise
-        print(f"{PROG}: this command needs ROS 2's {error.name!r}: source a ROS 2 workspace that has vlaser_ros, or run `make setup`", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        print(f"{PROG}: interrupted", file=sys.stderr)
-        return 130
-
-
-if __name__ == "__main__":
-    main()
+def parse(arguments: Sequence[str] | None = None) -> Command:
+    """The command a command line asks for; `sys.argv` by default. Exits with 2 and usage when it is not one."""
+    description = "Vlaser on ROS 2: grounding, planning and action chunks for a robot arm."
+    return tyro.cli(Command, prog=PROG, description=description, args=arguments, config=(tyro.conf.ConsolidateSubcommandArgs,))

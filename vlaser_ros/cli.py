@@ -1,0 +1,49 @@
+"""The `vlaser` command.
+
+    vlaser up tabletop                              vlaser ground scene.png "the carrot"
+    vlaser demo                                     vlaser plan scene.png "put carrot on plate" --ground
+    vlaser eval tabletop --episodes 20 --json       vlaser ask scene.png "is the carrot on the plate?"
+    vlaser inspect CHECKPOINT                       vlaser parity REFERENCES
+
+What a user got wrong is one line on stderr and exit code 2; Ctrl-C is 130. Only `up` and `demo` need ROS 2.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+
+PROG = "vlaser"
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run a command line and exit: 0 done, 1 ran but failed, 2 wrong input, 130 interrupted."""
+    try:
+        sys.exit(run(arguments))
+    except KeyboardInterrupt:
+        print(f"{PROG}: interrupted", file=sys.stderr)
+        sys.exit(130)
+
+
+def run(arguments: Sequence[str] | None = None) -> int:
+    """The exit code of a command line; what the user can mend is told in one line."""
+    # Imported here, so that Ctrl-C is answered in one line also while Python is still loading.
+    from vlaser_core.errors import VlaserError
+    from vlaser_ros.commands.arguments import parse
+
+    command = parse(arguments)
+    try:
+        return command.run()
+    except VlaserError as error:
+        print(f"{PROG}: {error}", file=sys.stderr)
+        return 2
+    except ModuleNotFoundError as error:
+        # Only ROS may be absent: the reasoning commands work without it. Anything else missing is a broken install.
+        if error.name is None or error.name.partition(".")[0] not in {"rclpy", "vlaser_msgs"}:
+            raise
+        print(f"{PROG}: this command needs ROS 2's {error.name!r}: source a ROS 2 workspace that has vlaser_ros, or run `make setup`", file=sys.stderr)
+        return 2
+
+
+if __name__ == "__main__":
+    main()
