@@ -101,8 +101,8 @@ class RayRenderer:
     def _draw_ground(self, width: int, height: int) -> np.ndarray:
         """RGB uint8 (h, w, 3) of table and floor alone."""
         shown, lookup, _ = self._ground(width, height)
-        model, material = self._model, int(self._model.geom_matid[self._table])
-        texture = cv2.remap(_texture(material), *lookup, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+        model, material = self._model, int(self._model.geom_matid[self._table])  # the tables come first among the materials
+        texture = cv2.remap(wood(material), *lookup, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
         table = texture * (self._ground_light(width, height, 0.0) * model.mat_rgba[material, :3].astype(np.float32))
         floor = 255 * self._ground_light(width, height, FLOOR_Z) * model.mat_rgba[model.geom_matid[self._floor], :3].astype(np.float32)
         return np.clip(np.where((shown == self._table)[..., None], table, floor) + 0.5, 0, 255).astype(np.uint8)
@@ -132,11 +132,6 @@ class RayRenderer:
 
     def close(self) -> None:
         """Nothing is held."""
-
-
-@lru_cache(maxsize=None)
-def _texture(index: int) -> np.ndarray:
-    return wood(index)
 
 
 def _groups(present: tuple[int, ...]) -> np.ndarray:

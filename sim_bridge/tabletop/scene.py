@@ -6,6 +6,8 @@ a task is compiled once. Geom groups: 0 table and floor, 1 arm, 2 source object,
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import cv2
 import mujoco
 import numpy as np
@@ -37,6 +39,17 @@ _LINKS = {
     f'<geom type="box" size="0.014 0.052 0.014" pos="0.046 0 0" {_DARK} contype="1" conaffinity="1"/>',
 }
 
+# Middle of each link's box, where its mass is put: before MuJoCo 4, mj_multiRay passes over geoms of bodies whose
+# centre of mass is elsewhere.
+_CENTRES = {
+    "waist": (0.0, 0.0, 0.025),
+    "shoulder": (0.017, 0.0, 0.1215),
+    "elbow": (0.077, 0.0, 0.0),
+    "forearm_roll": (0.03, 0.0, 0.0),
+    "wrist_angle": (0.0225, 0.0, 0.0),
+    "wrist_rotate": (0.0305, 0.0, 0.0),
+}
+
 
 def _vector(values) -> str:
     return " ".join(f"{float(value):.9g}" for value in values)
@@ -50,7 +63,7 @@ def _finger(side: int, grasp_x: float) -> str:
     return f"""
     <body name="{name}_finger" pos="0 0 0" gravcomp="1">
       <joint name="{name}_finger" type="slide" axis="0 {side} 0" range="0 {FINGER_STROKE}" damping="4" armature="0.03"/>
-      <inertial pos="{grasp_x} 0 0" mass="0.03" diaginertia="2e-5 2e-5 2e-5"/>
+      <inertial pos="{tip - 0.031} {side * (thick + 0.002)} 0" mass="0.03" diaginertia="2e-5 2e-5 2e-5"/>
       <geom name="{name}_pad" type="box" size="0.016 {thick} 0.010" pos="{tip - 0.016} {side * thick} 0" {_TIP} {pad}/>
       <geom type="box" size="0.016 {thick} 0.008" pos="{tip - 0.046} {side * (thick + 0.004)} 0" {_METAL}/>
     </body>"""
@@ -63,7 +76,7 @@ def _arm(embodiment: Embodiment) -> str:
         opening.append(
             f'<body name="{joint.name}" pos="{_vector(joint.origin)}" gravcomp="1">'
             f'<joint name="{joint.name}" axis="{_vector(joint.axis)}" range="{joint.lower} {joint.upper}" damping="1" armature="0.08"/>'
-            f'<inertial pos="0.02 0 0" mass="0.25" diaginertia="4e-4 4e-4 4e-4"/>{_LINKS.get(joint.name, "")}'
+            f'<inertial pos="{_vector(_CENTRES.get(joint.name, (0, 0, 0)))}" mass="0.25" diaginertia="4e-4 4e-4 4e-4"/>{_LINKS.get(joint.name, "")}'
         )
         closing.append("</body>")
     x = arm.grasp_point[0]
@@ -77,8 +90,9 @@ def _actuators(embodiment: Embodiment) -> str:
     return servos + f'<position name="fingers" joint="left_finger" kp="1500" kv="15" ctrlrange="0 {FINGER_STROKE}" forcerange="-12 12"/>'
 
 
+@lru_cache(maxsize=TEXTURES)
 def wood(index: int) -> np.ndarray:
-    """Table texture number `index`: RGB uint8 (side, side, 3), the same on every machine."""
+    """Table texture number `index`: RGB uint8 (side, side, 3), read-only, the same on every machine."""
     rng = np.random.default_rng(7000 + index)
     side = TEXTURE_SIDE
     base = np.array([(186, 148, 106), (164, 126, 88), (200, 176, 146), (150, 138, 126), (176, 160, 140), (132, 104, 80)][index], float)
@@ -89,7 +103,9 @@ def wood(index: int) -> np.ndarray:
     pattern = 0.03 * grain[:, None] + 0.05 * noise / noise.std()
     planks = rng.normal(0, 0.03, 8)[np.arange(side) * 8 // side][:, None]
     seams = -0.10 * ((np.arange(side) % (side // 8)) < 2)[:, None]
-    return np.clip(base * (1 + pattern + planks + seams)[..., None], 0, 255).astype(np.uint8)
+    texture = np.clip(base * (1 + pattern + planks + seams)[..., None], 0, 255).astype(np.uint8)
+    texture.setflags(write=False)  # shared by all who ask
+    return texture
 
 
 def scene_xml(embodiment: Embodiment, task: Task) -> str:
@@ -118,7 +134,7 @@ def scene_xml(embodiment: Embodiment, task: Task) -> str:
   </asset>
   <default><geom group="{GROUP_ARM}" contype="2" conaffinity="0"/></default>
   <worldbody>
-    <light name="lamp" type="spot" pos="0.3 0 1.7" dir="0 0 -1" cutoff="40" exponent="0" diffuse="0.62 0.62 0.62" ambient="0 0 0" specular="0.3 0.3 0.3" castshadow="true"/>
+    <light name="lamp" type="spot" pos="0.3 0 1.7" dir="0 0 -1" cutoff="85" exponent="0" diffuse="0.62 0.62 0.62" ambient="0 0 0" specular="0.3 0.3 0.3" castshadow="true"/>
     <camera name="{camera.name}" pos="{_vector(camera.position)}" quat="{_vector((w, x, y, z))}" fovy="{camera.fov_y_deg}"/>
     <geom name="table" type="plane" size="{TABLE_HALF[0]} {TABLE_HALF[1]} 0.05" pos="{TABLE_CENTRE[0]} {TABLE_CENTRE[1]} 0" material="table0" {ground} friction="1 0.02 0.002"/>
     <geom name="floor" type="plane" size="4 4 0.5" pos="0 0 {FLOOR_Z}" material="floor" group="{GROUP_GROUND}"/>
