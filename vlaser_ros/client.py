@@ -66,7 +66,7 @@ class VlaserClient:
             "reset_world": self.node.create_client(ResetWorld, "sim_driver/reset"),
         }
         self._execute = ActionClient(self.node, Execute, "vlaser/execute")
-        self._goal = None
+        self._goal = self._outcome = None
         self._state: WorldState | None = None
         self._changed = threading.Condition()
         self.node.create_subscription(WorldState, "sim_driver/state", self._on_state, 1)
@@ -94,14 +94,15 @@ class VlaserClient:
         except ExternalShutdownException:
             return
 
-    def wait_ready(self, timeout: float, *, sim: bool = False, poll: Callable[[], None] = lambda: None) -> None:
-        """Wait for server, controller and (sim) the simulator with its first state. poll is called meanwhile and may raise.
+    def wait_ready(self, timeout: float, *, sim: bool = False, controller: bool = True, poll: Callable[[], None] = lambda: None) -> None:
+        """Wait for the server, the controller, and (sim) the simulator with its first state. poll is called meanwhile and may raise.
 
         Raises NotReady naming what is missing after `timeout` s.
         """
         deadline = time.monotonic() + timeout
+        wanted = ["predict", "ground", "plan", "ask", *(["estop", "reset"] if controller else []), *(["reset_world"] if sim else [])]
         while True:
-            missing = [name for name, service in self._services.items() if (sim or name != "reset_world") and not service.service_is_ready()]
+            missing = [name for name in wanted if not self._services[name].service_is_ready()]
             if not self._execute.server_is_ready():
                 missing.append("execute")
             if sim and self._state is None:
@@ -169,10 +170,12 @@ class VlaserClient:
         self._goal = self._wait(self._execute.send_goal_async(goal, feedback_callback=listen), self.timeout, "action 'vlaser/execute'")
         if not self._goal.accepted:
             raise NotReady("the goal was rejected")
+        # Asked for now, not in `result`: a server that is stopped answers whom it knows, and is gone after that.
+        self._outcome = self._goal.get_result_async()
 
     def result(self, timeout: float | None) -> Execute.Result:
         """The last goal's result; None waits for ever, but notices a server that disappears (NotReady)."""
-        future, done = self._goal.get_result_async(), threading.Event()
+        future, done = self._outcome, threading.Event()
         future.add_done_callback(lambda _: done.set())
         deadline = None if timeout is None else time.monotonic() + timeout
         while not done.wait(0.2):

@@ -109,7 +109,7 @@ class ChunkController(Node):
         return Posture(observed, present, self.joints.velocity())
 
     def execute(self, verdict: Verdict, now: float) -> None:
-        message = joint_trajectory(self.embodiment, verdict.waypoints)
+        message = joint_trajectory(self.embodiment, verdict.waypoints, verdict.first)
         times = verdict.waypoints.stamp + np.array([to_seconds(point.time_from_start) for point in message.points])
         positions = np.array([point.positions for point in message.points])
         self.player.splice(times, positions, now, self.commanded(now))

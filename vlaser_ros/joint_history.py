@@ -56,6 +56,7 @@ class JointHistory:
             if not np.isfinite(values).all():
                 self._fault = f"joint state of {[name for name, value in zip(wanted, values, strict=True) if not np.isfinite(value)]} is not finite"
                 return False
+            self._fault = None
             if self._samples and stamp <= self._samples[-1][0]:
                 return True
             self._samples.append((stamp, values))
@@ -94,6 +95,8 @@ class JointHistory:
             return v0 + (v1 - v0) * (stamp - t0) / (t1 - t0)
         nearest = min(range(len(samples)), key=lambda k: abs(times[k] - stamp))
         gap = abs(times[nearest] - stamp)
+        if gap > self.tolerance and fault:
+            raise JointsMismatch(fault)
         if gap > self.tolerance:
             raise JointsMissing(f"the joint state nearest to the observation is {gap:.3f} s away, at most {self.tolerance:.3f} s are bridged")
         return samples[nearest][1]

@@ -99,12 +99,13 @@ def core_chunk(message: ChunkMessage) -> ActionChunk:
     return ActionChunk(asked.actions, asked.stamp, asked.dt, message.inference_time)
 
 
-def joint_trajectory(embodiment: Embodiment, waypoints: JointWaypoints) -> JointTrajectory:
-    """Arm joints and grippers of every waypoint; stamped with the chunk's time, point i at (i + 1) · dt."""
+def joint_trajectory(embodiment: Embodiment, waypoints: JointWaypoints, first: int = 0) -> JointTrajectory:
+    """Arm joints and grippers of the waypoints from `first` on; stamped with the chunk's time, waypoint i at (i + 1) · dt."""
     grippers = [arm.gripper for arm in embodiment.arms]
     message = JointTrajectory(header=header(waypoints.stamp, embodiment.base_frame))
     message.joint_names = [*embodiment.joint_names, *(gripper.joint for gripper in grippers)]
-    for step, (joints, openness) in enumerate(zip(waypoints.positions, waypoints.openness, strict=True)):
+    for step in range(first, len(waypoints.positions)):
+        joints, openness = waypoints.positions[step], waypoints.openness[step]
         fingers = [gripper.position(float(value)) for gripper, value in zip(grippers, openness, strict=True)]
         message.points.append(
             JointTrajectoryPoint(positions=array.array("d", [*joints, *fingers]), time_from_start=to_duration((step + 1) * waypoints.dt))

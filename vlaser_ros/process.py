@@ -81,7 +81,8 @@ def run(make: Callable[[], object], *, threads: int = 2) -> None:
             fault.set()
             _stop.set()
 
-    threading.Thread(target=spin, daemon=True).start()
+    spinning = threading.Thread(target=spin, daemon=True)
+    spinning.start()
     if hasattr(node, "begin"):
         threading.Thread(target=begin, daemon=True).start()
     # A bare wait() would keep Python from running its signal handlers on some platforms.
@@ -95,4 +96,26 @@ def run(make: Callable[[], object], *, threads: int = 2) -> None:
     except Exception:
         logging.exception("the node could not say goodbye")
         code = 1
+    # Peers notice a participant that says it leaves at once, and one that vanishes only when its lease ends (20 s).
+    farewell = threading.Thread(target=_disconnect, args=(executor, spinning, node), daemon=True)
+    farewell.start()
+    farewell.join(timeout=2.0)
     leave(1 if fault.is_set() else code)
+
+
+def _disconnect(executor, spinning: threading.Thread, node) -> None:
+    from rclpy.action import ActionServer
+    from rclpy.executors import MultiThreadedExecutor
+
+    try:
+        # Waiting for the executor's threads would wait for inference; its loop alone has to let go of the node.
+        executor.shutdown(timeout_sec=0.5, **({"wait_for_threads": False} if isinstance(executor, MultiThreadedExecutor) else {}))
+        spinning.join(timeout=1.0)
+        # Neither the node nor its handle is freed while an action server lives, and destroy_node leaves those out.
+        for waitable in list(node.waitables):
+            if isinstance(waitable, ActionServer):
+                waitable.destroy()
+        node.destroy_node()
+    except Exception:
+        # Entities that a thread still in inference holds cannot be destroyed; the lease takes care of those.
+        logging.getLogger(__name__).debug("the node could not be taken down in order", exc_info=True)

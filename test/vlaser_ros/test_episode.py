@@ -10,6 +10,7 @@ import pytest
 
 pytest.importorskip("vlaser_msgs", reason="needs the interface package: pip install ./msg")
 
+from sensor_msgs.msg import JointState  # noqa: E402
 from vlaser_msgs.action import Execute  # noqa: E402
 from vlaser_msgs.msg import ResultCode  # noqa: E402
 
@@ -32,24 +33,35 @@ def client(robot):
     return robot.client
 
 
+def gaps_after_accepted(told: list) -> list[float]:
+    """Seconds from the view of each accepted chunk to the next view; a rejected one is followed by another at once."""
+    stamps = [feedback.chunk.header.stamp.sec + feedback.chunk.header.stamp.nanosec * 1e-9 for feedback in told]
+    return [gap for gap, feedback in zip(np.diff(stamps), told, strict=False) if feedback.verdict.accepted]
+
+
 def test_an_episode_reaches_its_goal_and_every_chunk_is_told(client):
     told = []
     result = client.execute("go to the middle", feedback=told.append, max_chunks=4)
     assert (result.outcome, result.error_code) == (Execute.Result.MAX_CHUNKS, ResultCode.NONE), result.error_msg
-    assert result.chunks_sent == result.chunks_accepted == 4
-    assert [feedback.index for feedback in told] == [0, 1, 2, 3]
-    assert all(feedback.verdict.accepted and feedback.verdict.sequence == feedback.chunk.sequence for feedback in told)
-    stamps = [feedback.chunk.header.stamp.sec + feedback.chunk.header.stamp.nanosec * 1e-9 for feedback in told]
+    assert result.chunks_accepted == 4 and result.chunks_sent == 4 + result.chunks_rejected
+    assert [feedback.index for feedback in told] == list(range(result.chunks_sent))
+    assert all(feedback.verdict.sequence == feedback.chunk.sequence for feedback in told)
+    gaps = gaps_after_accepted(told)
     # Each view is taken after the four steps of 0.2 s before it have been executed, and not a whole chunk later.
-    assert all(0.78 < gap < 1.6 for gap in np.diff(stamps)), stamps
+    assert min(gaps) > 0.78 and np.median(gaps) < 1.6, gaps
     assert client.world_state().success
+
+
+def test_the_running_controller_has_no_torch_in_it(robot):
+    libraries = {entry.path for entry in robot.process("chunk_controller").memory_maps()}
+    assert libraries and not [path for path in libraries if "torch" in path]
 
 
 def test_fewer_executed_steps_look_again_sooner(client):
     told = []
     client.execute("go to the middle", feedback=told.append, max_chunks=4, executed_steps=1)
-    stamps = [feedback.chunk.header.stamp.sec + feedback.chunk.header.stamp.nanosec * 1e-9 for feedback in told]
-    assert all(0.18 < gap < 0.6 for gap in np.diff(stamps)), stamps
+    gaps = gaps_after_accepted(told)
+    assert min(gaps) > 0.18 and np.median(gaps) < 0.6, gaps
 
 
 def test_text_is_answered_while_the_arm_moves(client):
@@ -125,9 +137,9 @@ def test_cancelling_stops_the_arm_within_a_step(client):
 
 
 def test_a_goal_ends_at_its_timeout_and_the_arm_holds(client):
-    result = client.execute("go to the middle", timeout=1.0)
+    result = client.execute("go to the middle", timeout=0.7)
     assert (result.outcome, result.error_code) == (Execute.Result.TIMED_OUT, ResultCode.TIMEOUT)
-    assert 0.9 < result.duration < 1.5
+    assert 0.65 < result.duration < 2.0
     assert_at_rest(client)
 
 
@@ -144,8 +156,11 @@ def test_the_stop_ends_the_goal_and_latches_until_reset(client):
 
 
 def assert_at_rest(client) -> None:
-    """The grasp point, seen through predict's straight line to a fixed target, does not move."""
-    time.sleep(0.3)
-    first = client.predict("go").actions
-    time.sleep(0.3)
-    np.testing.assert_allclose(client.predict("go").actions, first, atol=1e-4)
+    """Joint states stand still, and not because the arm arrived."""
+    time.sleep(0.15)
+    seen = []
+    subscription = client.node.create_subscription(JointState, "joint_states", lambda message: seen.append(list(message.position)), 10)
+    time.sleep(0.4)
+    client.node.destroy_subscription(subscription)
+    assert len(seen) > 5 and np.ptp(np.array(seen), axis=0).max() < 1e-6
+    assert not client.world_state().success

@@ -20,6 +20,9 @@ from vlaser_core.processing.actions import check_chunk, joint_waypoints
 from vlaser_core.types import ActionChunk, JointWaypoints
 
 
+SHORTEST = 1e-3  # s; less time than this is no time to move in
+
+
 class GateCode(IntEnum):
     ACCEPTED = 0
     NOT_FINITE = 400
@@ -60,12 +63,16 @@ class Posture:
 
 @dataclass(frozen=True)
 class Verdict:
-    """accepted ⇔ code is ACCEPTED and `waypoints` holds the steps to execute; due: s, time of the last of them."""
+    """accepted ⇔ code is ACCEPTED and `waypoints` holds the steps to execute; due: s, time of the last of them.
+
+    first: the first of them that is still to be sent; those before it are past, or too nearly so to be met.
+    """
 
     code: GateCode
     reason: str
     waypoints: JointWaypoints | None = None
     due: float = 0.0
+    first: int = 0
 
     @property
     def accepted(self) -> bool:
@@ -117,11 +124,11 @@ class Gate:
             if self.retime:
                 waypoints = JointWaypoints(waypoints.positions, waypoints.openness, waypoints.poses, now, waypoints.dt)
             self._check_places(waypoints)
-            self._check_motion(waypoints, posture, now)
+            first = self._check_motion(waypoints, posture, now)
         except Rejection as rejection:
             return Verdict(rejection.code, str(rejection))
         self.last_sequence = proposal.sequence
-        return Verdict(GateCode.ACCEPTED, "", waypoints, waypoints.stamp + len(waypoints.positions) * waypoints.dt)
+        return Verdict(GateCode.ACCEPTED, "", waypoints, waypoints.stamp + len(waypoints.positions) * waypoints.dt, first)
 
     def _check_standing(self, proposal: Proposal, now: float) -> None:
         if self.stopped:
@@ -205,13 +212,15 @@ class Gate:
                     f"workspace is {list(safety.workspace_min)} … {list(safety.workspace_max)}",
                 )
 
-    def _check_motion(self, waypoints: JointWaypoints, posture: Posture, now: float) -> None:
-        """Velocity and acceleration of what is still due, beginning where the arm is now."""
+    def _check_motion(self, waypoints: JointWaypoints, posture: Posture, now: float) -> int:
+        """Velocity and acceleration of what is still due, beginning where the arm is now; the first such step's index."""
         due = waypoints.stamp + waypoints.dt * np.arange(1, len(waypoints.positions) + 1)
-        # A step that is (nearly) past is dropped, as a trajectory controller does: nothing may be due in no time.
-        remaining = due > now + 1e-3
-        if not remaining.any():
+        if due[-1] <= now + SHORTEST:
             raise Rejection(GateCode.AGE, f"every step is past: the last was due {now - due[-1]:.3f} s ago")
+        # A trajectory controller drops what is past. A step due in a moment goes with it: meeting it would take a jerk,
+        # and the way through the next one ends at the same place.
+        remaining = due > now + waypoints.dt / 2
+        remaining[-1] = True
         times = np.concatenate([[now], due[remaining]])
         path = np.vstack([posture.present, waypoints.positions[remaining]])
         velocities = np.diff(path, axis=0) / np.diff(times)[:, None]
@@ -231,3 +240,4 @@ class Gate:
                 GateCode.ACCELERATION,
                 f"step {first + step} needs {abs(accelerations[step, j]):.1f} rad/s² of joint {self.embodiment.joint_names[j]!r}, limit is {self._max_acceleration[j]:.1f}",
             )
+        return first

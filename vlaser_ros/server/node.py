@@ -75,6 +75,7 @@ class VlaserServer(Node):
         self.joints_tolerance = declare(self, "joint_states_tolerance", 0.06, "s, gap between joint states that is interpolated", low=0.001)
         self.delay = declare(self, "stand_in_delay", 0.05, "s a call of the stand-in takes", low=0.0, high=60.0)
         self.target = declare(self, "stand_in_target", [0.25, 0.0, 0.2], "m, base frame: where the stand-in moves the grasp point")
+        self.stride = declare(self, "stand_in_stride", 0.02, "m a step of the stand-in is long at most", low=0.0)
         self.observation_timeout = declare(self, "observation_timeout", 2.0, "s to wait for a view", low=0.05)
         self.settings = Settings(
             default_timeout=declare(self, "default_timeout", 60.0, "s, for goals without a timeout", low=0.1),
@@ -97,7 +98,8 @@ class VlaserServer(Node):
         if self.engine_kind == "stand_in":
             from vlaser_ros.stand_in import StandInEngine
 
-            self.engine = StandInEngine(load_embodiment(self.contract or "widowx"), delay=self.delay, target=tuple(self.target))
+            robot = load_embodiment(self.contract or "widowx")
+            self.engine = StandInEngine(robot, delay=self.delay, target=tuple(self.target), stride=self.stride)
         else:
             # Only here: a stand-in server, and every other node, runs without torch.
             from vlaser_core.engine import Engine
@@ -173,8 +175,12 @@ class VlaserServer(Node):
             self._goal_id = bytes(handle.goal_id.uuid).hex()
             self.goal_meter.tick()
             result = self._run(handle)
+            self._conclude(handle, result)
         finally:
             self._goal.release()
+        return result
+
+    def _conclude(self, handle, result: Execute.Result) -> None:
         if result.outcome in (Execute.Result.DONE, Execute.Result.MAX_CHUNKS):
             handle.succeed()
         elif result.outcome == Execute.Result.STOPPED:
@@ -183,7 +189,6 @@ class VlaserServer(Node):
             self.last_error = f"{result.error_code}: {result.error_msg}"
             self.get_logger().warning(f"goal aborted, {self.last_error}")
             handle.abort()
-        return result
 
     def _run(self, handle) -> Execute.Result:
         run = PolicyRun(
@@ -256,4 +261,4 @@ class VlaserServer(Node):
             self.views.wake()
         if not self._goal.acquire(timeout=1.0):
             self.hold(self._goal_id)
-        time.sleep(0.1)  # what was published last, and the goal's result, leave in the middleware's own threads
+        time.sleep(0.3)  # what was published last, and the goal's result, leave in the middleware's own threads

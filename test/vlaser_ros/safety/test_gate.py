@@ -111,9 +111,16 @@ def test_steps_squeezed_by_a_late_chunk_meet_the_velocity_limit():
     robot = dataclasses.replace(ROBOT, arms=(dataclasses.replace(ROBOT.arms[0], joints=joints),))
     gentle = moving(dy=0.005)
     assert Gate(robot).check(asking(gentle), rest(), NOW).accepted
-    # 0.38 s late: the first step is past, and 20 ms are left for the way of two.
-    verdict = Gate(robot).check(asking(gentle, stamp=NOW - 0.38), rest(), NOW)
+    # 0.38 s late with two steps to execute: 20 ms are left for the way of both.
+    verdict = Gate(robot).check(asking(gentle, stamp=NOW - 0.38, executed_steps=2), rest(), NOW)
     assert verdict.code is GateCode.VELOCITY and "rad/s" in verdict.reason
+
+
+@pytest.mark.parametrize(("age", "first"), [(0.05, 0), (0.15, 1), (0.19, 1), (0.25, 1), (0.39, 2)])
+def test_a_step_due_in_a_moment_is_passed_over_instead_of_jerked_to(age, first):
+    verdict = Gate(ROBOT).check(asking(moving(dy=0.02), stamp=NOW - age), rest(), NOW)
+    assert verdict.accepted, verdict.reason
+    assert verdict.first == first and len(verdict.waypoints.positions) == 4
 
 
 def test_a_reversal_at_speed_meets_the_acceleration_limit():
@@ -184,7 +191,8 @@ def test_what_is_accepted_is_within_every_bound(motion, offset, age):
     assert (waypoints.positions >= [joint.lower for joint in arm.joints]).all()
     assert (waypoints.positions <= [joint.upper for joint in arm.joints]).all()
     due = waypoints.stamp + waypoints.dt * np.arange(1, 5)
-    left = due > NOW + 1e-3
+    left = np.arange(4) >= verdict.first
+    assert (due[left] > NOW).all()
     speed = np.abs(np.diff(np.vstack([joints, waypoints.positions[left]]), axis=0)) / np.diff(np.concatenate([[NOW], due[left]]))[:, None]
     assert (speed <= [joint.max_velocity for joint in arm.joints]).all()
 
