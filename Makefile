@@ -30,11 +30,12 @@ clean:  ## remove the environment and build outputs; runs/ stays
 # A stamp, not the folder: a half-made environment has no stamp and is made anew.
 $(VENV)/.made:
 	@test -n "$(PYTHON)" || { echo "no Python 3.10-3.13 found: install python3 (apt install python3), or make PYTHON=/path/to/python3" >&2; exit 1; }
-	@$(PYTHON) -c 'import venv, ensurepip' 2>/dev/null || { \
-	  $(PYTHON) -c 'import sys; v = "%d.%d" % sys.version_info[:2]; sys.exit(f"this Python cannot make virtual environments: apt install python{v}-venv")'; }
-	@$(PYTHON) -c 'import os, sys, sysconfig; v = "%d.%d" % sys.version_info[:2]; \
-	  os.path.exists(sysconfig.get_path("include") + "/Python.h") or sys.exit(f"the headers of Python {v} are missing: apt install python{v}-dev")'
-	@command -v c++ >/dev/null || { echo "no C++ compiler found: apt install g++" >&2; exit 1; }
+	@$(PYTHON) -c 'import importlib.util, os, shutil, sys, sysconfig; \
+	  v = "python%d.%d" % sys.version_info[:2]; \
+	  need = [v + "-venv"] * (importlib.util.find_spec("ensurepip") is None) \
+	    + [v + "-dev"] * (not os.path.exists(sysconfig.get_path("include") + "/Python.h")) \
+	    + ["g++"] * (shutil.which("c++") is None); \
+	  need and sys.exit("this machine lacks what the set-up is made with: apt install " + " ".join(need))'
 	$(PYTHON) -m venv $(VENV)
 	echo '$(TORCH)' > $(VENV)/constraints.txt
 	touch $@

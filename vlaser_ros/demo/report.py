@@ -25,8 +25,8 @@ body { font: 16px/1.5 system-ui, sans-serif; max-width: 72rem; margin: 2rem auto
 h1 { font-size: 1.7rem; margin-bottom: .2rem; } h2 { font-size: 1.25rem; margin-top: 2.5rem; }
 table { border-collapse: collapse; } th, td { text-align: left; padding: .35rem .9rem .35rem 0; border-bottom: 1px solid var(--line); vertical-align: top; }
 td.n, th.n { text-align: right; font-variant-numeric: tabular-nums; } .yes { color: var(--yes); font-weight: 600; } .no { color: var(--no); font-weight: 600; }
-.muted, figcaption { color: var(--muted); font-size: .9rem; } .strip { display: grid; grid-template-columns: repeat(auto-fill, minmax(21rem, 1fr)); gap: .6rem; }
-figure { margin: 0; } img, video { width: 100%; border-radius: 4px; display: block; } pre { overflow-x: auto; padding: .6rem; border: 1px solid var(--line); border-radius: 4px; }
+.muted, figcaption { color: var(--muted); font-size: .9rem; } video { max-width: 44rem; } .strip { display: grid; grid-template-columns: repeat(auto-fill, minmax(21rem, 1fr)); gap: .6rem; }
+figure { margin: 0; } img, video { width: 100%; height: auto; border-radius: 4px; display: block; } pre { overflow-x: auto; padding: .6rem; border: 1px solid var(--line); border-radius: 4px; }
 """
 
 
@@ -104,7 +104,7 @@ def page(summary: dict, episodes: Sequence[Episode], strips: Sequence[Strip], fi
     sections = "".join(_section(episode, strip) for episode, strip in zip(episodes, strips, strict=True) if episode.began)
     return f"""<!doctype html><html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>Vlaser demo</title><style>{_STYLE}</style>
 <h1>Vlaser on the simulated tabletop</h1><p class="muted">{escape(headline)}. Green: what the model found. Orange: where the newest action chunk leads, ring at its end. Success is the world's own test after the last chunk.</p>
-<table><tr><th>task<th>success<th class=n>chunks<th class=n>rejected<th class=n>inference ms, median<th class=n>worst<th class=n>observation age ms, median<th class=n>worst<th class=n>seconds</tr>
+<table><tr><th>task<th>success<th class=n>chunks<th class=n>rejected<th class=n>inference<br>median ms<th class=n><br>worst<th class=n>observation age<br>median ms<th class=n><br>worst<th class=n><br>seconds</tr>
 {"".join(_row(episode) for episode in episodes)}</table>{video}{sections}
 <h2>Settings</h2><table>{rows}</table>
 <h2>Versions</h2><table>{"".join(f"<tr><td>{escape(name)}</td><td>{escape(value)}</td></tr>" for name, value in summary["versions"].items())}</table>

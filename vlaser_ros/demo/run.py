@@ -81,6 +81,12 @@ def run(settings: Settings) -> int:
     return 130 if outcome.interrupted else 1 if outcome.stopped else 0
 
 
+def _checkpoint_name(settings: Settings) -> str:
+    if settings.engine != "vlaser":
+        return f"none (engine {settings.engine})"
+    return "shipped (nano)" if settings.checkpoint is None else str(settings.checkpoint)
+
+
 def _prepare(folder: Path) -> None:
     """An empty place for the results; only what an earlier demo wrote is removed."""
     try:
@@ -146,7 +152,7 @@ def _finish(settings: Settings, outcome: Outcome, console: Console) -> None:
     summary = report.summarise(
         episodes,
         renderer=outcome.renderer,
-        checkpoint="shipped (nano)" if settings.checkpoint is None else str(settings.checkpoint),
+        checkpoint=_checkpoint_name(settings),
         engine=settings.engine,
         seed=settings.seed,
         stopped=outcome.stopped,
