@@ -2,9 +2,9 @@
 
     python -m training.nano scenes   --out runs/nano            # random scenes of the four tabletop tasks, exact truth
     torchrun --standalone --nproc-per-node 2 -m training.nano sft --out runs/nano   # stage 1: language
-    python -m training.nano flow     --out runs/nano            # stage 2: actions, backbone frozen, prefixes cached
+    torchrun --standalone --nproc-per-node 2 -m training.nano flow --out runs/nano  # stage 2: actions; backbone frozen, prefixes cached
     python -m training.nano rollouts --out runs/nano            # the policy drives, the scripted expert says what it would do
-    python -m training.nano flow     --out runs/nano --round 1  # stage 2 again, with those states added
+    torchrun … -m training.nano flow --out runs/nano --round 1  # stage 2 again, with those states added
     vlaser eval tabletop --checkpoint runs/nano/checkpoint --episodes 100
 """
 
@@ -132,10 +132,13 @@ class Flow:
 
     def run(self) -> None:
         torch.set_num_threads(self.threads)
+        rank, world = _join_processes()
         checkpoint = load_checkpoint(self.out / "backbone")
         model, statistics = checkpoint.model, checkpoint.statistics
         grip = checkpoint.embodiment.action.gripper_dims
         sets = [usable(load_scenes(self.out / "scenes"))] + [load_scenes(self.out / f"rollouts{k}") for k in range(self.round)]
+        # Each process keeps the prefixes of its own share of the samples.
+        sets = [part.where(np.arange(len(part)) % world == rank) for part in sets]
         store = prefixes(checkpoint, sets)
         samples = normalised_samples(
             np.concatenate([statistics.normalise_proprio(part.proprio) for part in sets]),
@@ -146,14 +149,15 @@ class Flow:
             load_weights(model, self.out / f"checkpoint{self.round - 1}" / "model.safetensors")
 
         def loss_at(step: int) -> torch.Tensor:
-            generator = torch.Generator().manual_seed(self.seed * 1_000_003 + step)
+            generator = torch.Generator().manual_seed((self.seed * 1_000_003 + step) * world + rank)
             rows = torch.randint(len(samples), (self.batch,), generator=generator)
             proprio = samples.proprio[rows]
             proprio = (proprio + self.proprio_noise * torch.randn(proprio.shape, generator=generator)).clamp(-1, 1)
             return flow_matching_loss(model, store.read(rows), proprio, samples.actions[rows], samples.valid[rows], generator)
 
         train(model, loss_at, LoopConfig(self.steps, self.learning_rate, ema=0.999), self.out, f"flow{self.round}")
-        save_checkpoint(dataclasses.replace(checkpoint, model=model), self.out / f"checkpoint{self.round}")
+        if rank == 0:
+            save_checkpoint(dataclasses.replace(checkpoint, model=model), self.out / f"checkpoint{self.round}")
 
 
 @dataclass(frozen=True)
