@@ -35,6 +35,7 @@ from vlaser_ros.up import Stack
 
 CONTRACT = "tabletop"
 STARTUP = 120.0  # s: importing torch on a slow disk takes most of it
+ANSWER = 120.0  # s a service may take: a large model on a CPU writes a plan slowly
 FILES = ("demo.mp4", "demo.mcap", "report.html", "summary.json")
 
 
@@ -119,7 +120,7 @@ def _live(settings: Settings, tasks: tuple[str, ...], outcome: Outcome, console:
     console.print(f"starting simulator, controller and server (ROS domain {domain}, logs in {settings.out / 'logs'})", markup=False)
     with (
         Stack(compose(CONTRACT, overrides), logs=settings.out / "logs", environment=local) as stack,
-        VlaserClient(domain_id=domain) as client,
+        VlaserClient(domain_id=domain, timeout=ANSWER) as client,
         Recorder(settings.out / "demo.mcap", domain_id=domain) as recorder,
     ):
         outcome.recorded = recorder.counts
