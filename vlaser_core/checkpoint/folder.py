@@ -3,40 +3,46 @@
     model.safetensors   weights            config.json       sizes and constants (model.config.VlaserConfig)
     embodiment.yaml     the robot          statistics.json   percentiles its data was normalised with
     tokenizer.json …    the tokenizer
+
+A model that only reasons (its config has no expert) belongs to no robot: its folder has neither embodiment nor statistics.
 """
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 import shutil
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from transformers import PreTrainedTokenizerBase
 
+from vlaser_core.checkpoint.names import LM_HEAD
+from vlaser_core.checkpoint.source import Source, build, check, fill
+from vlaser_core.checkpoint.tensors import Tensors
 from vlaser_core.embodiment import Embodiment, dump_embodiment, load_embodiment
 from vlaser_core.errors import CheckpointError, ConfigError
 from vlaser_core.model.config import VlaserConfig
 from vlaser_core.model.vlaser import Vlaser
 from vlaser_core.processing.normalization import Statistics, load_statistics, save_statistics
-from vlaser_core.processing.tokenizer import IMAGE, load_tokenizer
+from vlaser_core.processing.tokenizer import IMAGE, check_ids, load_tokenizer, special_ids
 
 REQUIRED = ("model.safetensors", "config.json", "embodiment.yaml", "statistics.json")
-TIED = "backbone.lm_head.weight"
+ROBOT = ("embodiment.yaml", "statistics.json")
 
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """A model with the robot and data it belongs to."""
+    """A model with the robot and data it belongs to; a model that only reasons has neither."""
 
     model: Vlaser
     tokenizer: PreTrainedTokenizerBase
-    embodiment: Embodiment
-    statistics: Statistics
+    embodiment: Embodiment | None
+    statistics: Statistics | None
 
 
 def shipped_checkpoint() -> Path:
@@ -45,24 +51,35 @@ def shipped_checkpoint() -> Path:
 
 
 def save_checkpoint(checkpoint: Checkpoint, folder: Path) -> None:
-    """Write the folder; a folder of that name is replaced only when the new one is complete."""
+    """Write the folder; one of that name is replaced only when the new one is complete, and a failure leaves nothing behind."""
     folder = Path(folder)
     partial = folder.with_name(folder.name + ".part")
     if partial.exists():
         shutil.rmtree(partial)
     partial.mkdir(parents=True)
-    config = checkpoint.model.config
+    try:
+        _write(checkpoint, partial)
+        if folder.exists():
+            shutil.rmtree(folder)
+        os.replace(partial, folder)
+    except BaseException:
+        shutil.rmtree(partial, ignore_errors=True)
+        raise
+
+
+def _write(checkpoint: Checkpoint, folder: Path) -> None:
+    config = dataclasses.replace(checkpoint.model.config, token_ids=special_ids(checkpoint.tokenizer))
     weights = {name: tensor.contiguous() for name, tensor in checkpoint.model.state_dict().items()}
     if config.text.tie_embeddings:
-        del weights[TIED]
-    save_file(weights, partial / "model.safetensors", metadata={"format": "pt"})
-    (partial / "config.json").write_text(json.dumps(config.to_dict(), indent=1) + "\n", encoding="utf-8")
-    dump_embodiment(checkpoint.embodiment, partial / "embodiment.yaml")
-    save_statistics(checkpoint.statistics, partial / "statistics.json")
-    checkpoint.tokenizer.save_pretrained(str(partial))
-    if folder.exists():
-        shutil.rmtree(folder)
-    os.replace(partial, folder)
+        del weights[LM_HEAD]
+    save_file(weights, folder / "model.safetensors", metadata={"format": "pt"})
+    (folder / "config.json").write_text(json.dumps(config.to_dict(), indent=1) + "\n", encoding="utf-8")
+    if checkpoint.embodiment is not None and checkpoint.statistics is not None:
+        dump_embodiment(checkpoint.embodiment, folder / "embodiment.yaml")
+        save_statistics(checkpoint.statistics, folder / "statistics.json")
+    elif config.expert is not None:
+        raise CheckpointError("a policy is saved with its embodiment and statistics, or no robot could run it")
+    checkpoint.tokenizer.save_pretrained(str(folder))
 
 
 def read_config(folder: Path) -> VlaserConfig:
@@ -70,58 +87,80 @@ def read_config(folder: Path) -> VlaserConfig:
     path = folder / "config.json"
     try:
         return VlaserConfig.from_dict(json.loads(path.read_text(encoding="utf-8")), str(path))
-    except (OSError, json.JSONDecodeError, ConfigError) as error:
+    except (OSError, ValueError, ConfigError) as error:
         raise CheckpointError(f"cannot read {path}: {error}") from error
 
 
-def load_checkpoint(folder: Path | str, device: str = "cpu", dtype: torch.dtype = torch.float32) -> Checkpoint:
-    """The checkpoint in `folder`, ready to run.
-
-    Raises CheckpointError naming what is missing, damaged, of another shape, or another robot's.
-    """
-    folder = Path(folder)
+def check_folder(folder: Path) -> VlaserConfig:
+    """The configuration of a folder that has every file it needs. Raises CheckpointError listing those it lacks."""
     if not folder.is_dir():
         raise CheckpointError(f"there is no checkpoint folder at {folder}")
-    missing = [name for name in REQUIRED if not (folder / name).is_file()]
-    if missing:
-        raise CheckpointError(f"checkpoint {folder} lacks {', '.join(missing)}; a checkpoint holds {', '.join(REQUIRED)} and a tokenizer")
-    config = read_config(folder)
+    config = read_config(folder) if (folder / "config.json").is_file() else None
+    required = [name for name in REQUIRED if config is None or config.expert is not None or name not in ROBOT]
+    missing = [name for name in required if not (folder / name).is_file()]
+    if config is None or missing:
+        raise CheckpointError(f"checkpoint {folder} lacks {', '.join(missing)}; a checkpoint holds {', '.join(required)} and a tokenizer")
+    return config
+
+
+def folder_source(folder: Path) -> Source:
+    """A folder of ours. Raises CheckpointError naming file and key of what is wrong."""
+    return source_of(check_folder(folder), folder / "model.safetensors")
+
+
+def source_of(config: VlaserConfig, path: Path) -> Source:
+    tensors = Tensors.of_files([path])
+    return Source("vlaser", path, config, tensors, {name: (name,) for name in tensors}, token_ids=config.token_ids)
+
+
+def robot_of(folder: Path, config: VlaserConfig) -> tuple[Embodiment, Statistics] | tuple[None, None]:
+    """The robot a folder's policy drives, checked against it. Raises CheckpointError when they do not fit each other."""
+    if config.expert is None:
+        return None, None
     try:
         embodiment = load_embodiment(folder / "embodiment.yaml")
     except ConfigError as error:
         raise CheckpointError(f"checkpoint {folder}: {error}") from error
     statistics = load_statistics(folder / "statistics.json")
     statistics.check(embodiment, str(folder / "statistics.json"))
+    check_robot(config, embodiment, f"checkpoint {folder}")
+    return embodiment, statistics
+
+
+def check_robot(config: VlaserConfig, embodiment: Embodiment, where: str) -> None:
+    """Raises CheckpointError naming the first size in which model and robot differ."""
     for name, has, needs in (
         ("horizon", config.horizon, embodiment.action.horizon),
         ("action_dim", config.action_dim, embodiment.action_dim),
         ("proprio_dim", config.proprio_dim, embodiment.proprio_dim),
     ):
         if has != needs:
-            raise CheckpointError(f"checkpoint {folder}: the model's {name} is {has}, embodiment {embodiment.name!r} needs {needs}")
-    tokenizer = load_tokenizer(folder)
+            raise CheckpointError(f"{where}: the model's {name} is {has}, embodiment {embodiment.name!r} needs {needs}")
+
+
+def check_tokenizer(tokenizer: PreTrainedTokenizerBase, config: VlaserConfig, token_ids: Mapping[str, int], where: str) -> None:
+    """Raises CheckpointError when a tokenizer has more tokens than the model, or other special ids than its weights know."""
     if len(tokenizer) > config.text.vocab_size:
-        raise CheckpointError(f"checkpoint {folder}: the tokenizer has {len(tokenizer)} tokens, the model {config.text.vocab_size}")
-    model = Vlaser(config, tokenizer.convert_tokens_to_ids(IMAGE))
-    load_weights(model, folder / "model.safetensors")
-    return Checkpoint(model.to(device=device, dtype=dtype).eval(), tokenizer, embodiment, statistics)
+        raise CheckpointError(f"{where}: the tokenizer has {len(tokenizer)} tokens, the model {config.text.vocab_size}")
+    check_ids(tokenizer, token_ids, where)
+
+
+def load_checkpoint(folder: Path | str, device: str = "cpu", dtype: torch.dtype | None = torch.float32) -> Checkpoint:
+    """The checkpoint in `folder`, ready to run. dtype: of the weights in memory; None leaves them as they are stored.
+
+    Raises CheckpointError naming what is missing, damaged, of another shape, or another robot's.
+    """
+    folder = Path(folder)
+    config = check_folder(folder)
+    embodiment, statistics = robot_of(folder, config)
+    tokenizer = load_tokenizer(folder)
+    check_tokenizer(tokenizer, config, config.token_ids, f"checkpoint {folder}")
+    source = folder_source(folder)
+    return Checkpoint(build(source, tokenizer.convert_tokens_to_ids(IMAGE), device=device, dtype=dtype), tokenizer, embodiment, statistics)
 
 
 def load_weights(model: Vlaser, path: Path) -> None:
-    """Fill `model` from a safetensors file, tensor by tensor. Raises CheckpointError naming keys and shapes that differ."""
-    targets = model.state_dict(keep_vars=True)
-    if model.config.text.tie_embeddings:
-        targets.pop(TIED)
-    try:
-        with safe_open(path, framework="pt") as weights, torch.no_grad():
-            names = set(weights.keys())
-            absent, extra = sorted(targets.keys() - names), sorted(names - targets.keys())
-            if absent or extra:
-                raise CheckpointError(f"{path}: {len(absent)} tensors missing {absent[:3]}, {len(extra)} unknown {extra[:3]}")
-            for name, target in targets.items():
-                value = weights.get_tensor(name)
-                if value.shape != target.shape:
-                    raise CheckpointError(f"{path}: {name} has shape {tuple(value.shape)}, the model needs {tuple(target.shape)}")
-                target.copy_(value)
-    except (SafetensorError, OSError) as error:
-        raise CheckpointError(f"cannot read {path} (truncated or not safetensors): {error}") from error
+    """Fill a model that has memory already from a safetensors file. Raises CheckpointError naming keys and shapes that differ."""
+    source = source_of(model.config, path)
+    check(source)
+    fill(model, source, str(model.device), model.dtype)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Literal
 
 from pydantic import ConfigDict
@@ -60,14 +60,16 @@ class VlaserConfig:
     time_max_period: slowest period of the time embedding; 10 000 (Bridge) or 100 (Fractal). resample: how pictures
     are stretched to the square, `lanczos4` upstream, `area` where pictures shrink a lot. chat_system: the system text
     of reasoning prompts, `internvl` (the sentence InternVL3 was tuned with) or `none`; question_style: which wordings
-    of `reasoning.prompts` the model was trained to answer.
+    of `reasoning.prompts` the model was trained to answer. max_tiles: into how many squares a chat picture may be cut,
+    the thumbnail not counted (the policy's picture is never cut). token_ids: ids of the special tokens the weights were
+    trained with; written with the checkpoint, empty before. expert is None, and its sizes 0, for a model that only reasons.
     """
 
     __pydantic_config__ = ConfigDict(extra="forbid")
     name: str
     vision: VisionSize
     text: TextSize
-    expert: ExpertSize
+    expert: ExpertSize | None
     horizon: int
     action_dim: int
     proprio_dim: int
@@ -79,13 +81,21 @@ class VlaserConfig:
     resample: Literal["lanczos4", "area"] = "lanczos4"
     chat_system: Literal["internvl", "none"] = "internvl"
     question_style: Literal["internvl", "compact"] = "internvl"
+    max_tiles: int = 1
+    token_ids: dict[str, int] = field(default_factory=dict, hash=False)
 
     def __post_init__(self) -> None:
         if self.vision.image_size % (2 * self.vision.patch_size):
             raise ValueError(f"image_size {self.vision.image_size} is not a multiple of twice the patch size {self.vision.patch_size}")
         if self.text.heads % self.text.kv_heads:
             raise ValueError(f"{self.text.heads} heads cannot share {self.text.kv_heads} key/value heads evenly")
-        if self.expert.hidden_size % 2:
+        if self.max_tiles < 1:
+            raise ValueError(f"a picture takes at least 1 tile, got max_tiles {self.max_tiles}")
+        if self.expert is None and (self.horizon, self.action_dim, self.proprio_dim) != (0, 0, 0):
+            raise ValueError("without an action expert, horizon, action_dim and proprio_dim are 0")
+        if self.expert is not None and min(self.horizon, self.action_dim, self.proprio_dim) < 1:
+            raise ValueError("an action expert has at least one step, one action and one state value")
+        if self.expert is not None and self.expert.hidden_size % 2:
             raise ValueError(f"expert width {self.expert.hidden_size} must be even (half sine, half cosine)")
 
     @property
@@ -132,7 +142,9 @@ class VlaserConfig:
         )
 
     def expert_config(self) -> Qwen2Config:
-        """The action expert as a narrow Qwen2; its own vocabulary is unused (one row)."""
+        """The action expert as a narrow Qwen2; its own vocabulary is unused (one row). Raises ConfigError without an expert."""
+        if self.expert is None:
+            raise ConfigError(f"model {self.name!r} has no action expert")
         return self._qwen(self.expert.hidden_size, self.expert.intermediate_size, 1)
 
     def _qwen(self, hidden_size: int, intermediate_size: int, vocab_size: int) -> Qwen2Config:
@@ -157,6 +169,7 @@ class VlaserConfig:
         )
 
 
+CHAT_TILES = 12  # what InternVL3 was tuned with
 _INTERNVIT_300M = VisionSize(hidden_size=1024, intermediate_size=4096, layers=24, heads=16, image_size=448, patch_size=14)
 
 
@@ -180,13 +193,13 @@ def nano(vocab_size: int, horizon: int = 4, action_dim: int = 7, proprio_dim: in
 def vlaser_2b(vocab_size: int = 151_930, horizon: int = 4, action_dim: int = 7, proprio_dim: int = 7, expert_mlp: int = 8960) -> VlaserConfig:
     """InternVL3-2B with upstream's expert (MLP 8960; 4096 in one of its variants)."""
     text = TextSize(1536, 8960, layers=28, heads=12, kv_heads=2, head_dim=128, vocab_size=vocab_size)
-    return VlaserConfig("2b", _INTERNVIT_300M, text, ExpertSize(768, expert_mlp), horizon, action_dim, proprio_dim)
+    return VlaserConfig("2b", _INTERNVIT_300M, text, ExpertSize(768, expert_mlp), horizon, action_dim, proprio_dim, max_tiles=CHAT_TILES)
 
 
 def vlaser_8b(vocab_size: int = 151_930, horizon: int = 4, action_dim: int = 7, proprio_dim: int = 7) -> VlaserConfig:
     """InternVL3-8B with upstream's expert."""
     text = TextSize(3584, 18944, layers=28, heads=28, kv_heads=4, head_dim=128, vocab_size=vocab_size)
-    return VlaserConfig("8b", _INTERNVIT_300M, text, ExpertSize(768, 5600), horizon, action_dim, proprio_dim)
+    return VlaserConfig("8b", _INTERNVIT_300M, text, ExpertSize(768, 5600), horizon, action_dim, proprio_dim, max_tiles=CHAT_TILES)
 
 
 SIZES = {"nano": nano, "2b": vlaser_2b, "8b": vlaser_8b}

@@ -52,13 +52,18 @@ class _PrefixCache:
 
 
 class Vlaser(nn.Module):
-    """The vision-language-action model. `image_token_id`: the tokenizer's id of <IMG_CONTEXT>."""
+    """The vision-language-action model. `image_token_id`: the tokenizer's id of <IMG_CONTEXT>.
+
+    Without an expert in its config it has the backbone alone: it reasons, and has none of the expert's modules.
+    """
 
     def __init__(self, config: VlaserConfig, image_token_id: int) -> None:
         super().__init__()
         self.config = config
         self.image_token_id = image_token_id
         self.backbone = InternVLForConditionalGeneration(config.backbone_config(image_token_id))
+        if config.expert is None:
+            return
         self.expert = Qwen2Model(config.expert_config())
         self.expert.embed_tokens = None  # its tokens come from the two encoders below
         width = config.expert.hidden_size
@@ -68,11 +73,11 @@ class Vlaser(nn.Module):
 
     @property
     def dtype(self) -> torch.dtype:
-        return self.action_decoder.weight.dtype
+        return self.backbone.get_input_embeddings().weight.dtype
 
     @property
     def device(self) -> torch.device:
-        return self.action_decoder.weight.device
+        return self.backbone.get_input_embeddings().weight.device
 
     def expert_parameters(self) -> list[nn.Parameter]:
         """What stage 2 trains in any case: the expert, both encoders and the decoder."""
@@ -85,17 +90,20 @@ class Vlaser(nn.Module):
 
     def embed(self, input_ids_BT: torch.Tensor, pixels: torch.Tensor | None) -> torch.Tensor:
         """Token embeddings (B, T, width) with picture tokens in their places, row by row, picture by picture."""
+        return self.place(input_ids_BT, None if pixels is None else self.image_features(pixels))
+
+    def place(self, input_ids_BT: torch.Tensor, features: torch.Tensor | None) -> torch.Tensor:
+        """As `embed`, of picture tokens (N, image_tokens, width) that are computed already."""
         embeds = self.backbone.get_input_embeddings()(input_ids_BT)
         places = input_ids_BT == self.image_token_id
         count = int(places.sum())
-        if pixels is None:
+        if features is None:
             if count:
                 raise ValueError(f"the prompt has {count} picture tokens but no picture was given")
             return embeds
-        features = self.image_features(pixels).to(embeds.dtype)
         if count != features.shape[0] * features.shape[1]:
             raise ValueError(f"the prompt has {count} picture tokens, the pictures fill {features.shape[0] * features.shape[1]}")
-        return embeds.masked_scatter(places[..., None], features.reshape(-1, features.shape[-1]))
+        return embeds.masked_scatter(places[..., None], features.to(embeds.dtype).reshape(-1, features.shape[-1]))
 
     def prefix(self, input_ids_BT: torch.Tensor, mask_BT: torch.Tensor, pixels: torch.Tensor) -> Prefix:
         """Run the backbone once, bidirectionally, over right-padded prompts. mask: True where a token is real."""

@@ -7,7 +7,7 @@ The nano tokenizer is byte-level BPE (any text has tokens) with InternVL's speci
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers, trainers
@@ -18,6 +18,8 @@ from vlaser_core.errors import CheckpointError
 PAD, START, END = "<|endoftext|>", "<|im_start|>", "<|im_end|>"
 IMAGE_START, IMAGE_END, IMAGE = "<img>", "</img>", "<IMG_CONTEXT>"
 SPECIAL = (PAD, START, END, IMAGE_START, IMAGE_END, IMAGE, "<quad>", "</quad>", "<ref>", "</ref>", "<box>", "</box>")
+TEMPLATE_TOKENS = (PAD, START, END, IMAGE_START, IMAGE_END, IMAGE)  # what a prompt cannot do without
+INTERNVL3_IDS = dict(zip(TEMPLATE_TOKENS, (151_643, 151_644, 151_645, 151_665, 151_666, 151_667), strict=True))
 _TEMPLATE_WORDS = ["system", "user", "assistant", "None"]  # in every prompt, so worth a token each
 NUMBERS = tuple(str(value) for value in range(1001))
 
@@ -51,10 +53,23 @@ def load_tokenizer(folder: Path) -> PreTrainedTokenizerBase:
     except Exception as error:  # the library raises many kinds for damaged files
         raise CheckpointError(f"cannot read the tokenizer in {folder}: {error}") from error
     known = tokenizer.get_vocab()
-    missing = [token for token in (PAD, START, END, IMAGE_START, IMAGE_END, IMAGE) if token not in known]
+    missing = [token for token in TEMPLATE_TOKENS if token not in known]
     if missing:
         raise CheckpointError(f"the tokenizer in {folder} lacks InternVL's tokens {missing}")
     return tokenizer
+
+
+def special_ids(tokenizer: PreTrainedTokenizerBase) -> dict[str, int]:
+    """The ids of the tokens a prompt is laid out with."""
+    return {token: tokenizer.convert_tokens_to_ids(token) for token in TEMPLATE_TOKENS}
+
+
+def check_ids(tokenizer: PreTrainedTokenizerBase, expected: Mapping[str, int], where: str) -> None:
+    """Raises CheckpointError when special tokens have other ids than the weights were trained with."""
+    own = special_ids(tokenizer)
+    wrong = [f"{token} is {own.get(token)}, expected {number}" for token, number in expected.items() if own.get(token) != number]
+    if wrong:
+        raise CheckpointError(f"the tokenizer in {where} belongs to other weights: {'; '.join(wrong)}")
 
 
 def number_ids(tokenizer: PreTrainedTokenizerBase) -> list[int] | None:

@@ -1,4 +1,4 @@
-"""Both published layouts, written by hand from their description, must load; anything else must be refused by name."""
+"""Every published layout must load exactly; anything else must be refused by file and key."""
 
 from __future__ import annotations
 
@@ -6,94 +6,40 @@ import json
 
 import pytest
 import torch
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 
+from vlaser_core.checkpoint.detect import layout_of, open_checkpoint, open_source
 from vlaser_core.checkpoint.folder import load_checkpoint, save_checkpoint
-from vlaser_core.checkpoint.internvl_chat import load_internvl_chat, policy_from_chat, sizes
-from vlaser_core.checkpoint.upstream import canonical, import_upstream, infer_config, model_from_upstream, read_upstream
-from vlaser_core.data.families import corpus
+from vlaser_core.checkpoint.internvl_chat import sizes
+from vlaser_core.checkpoint.source import build
+from vlaser_core.checkpoint.tensors import Tensors
+from vlaser_core.checkpoint.upstream import infer_config, model_from_upstream, upstream_source
 from vlaser_core.embodiment import load_embodiment
 from vlaser_core.errors import CheckpointError
 from vlaser_core.model.config import ExpertSize
-from vlaser_core.processing.normalization import Spread, Statistics
-from vlaser_core.processing.tokenizer import train_nano_tokenizer
 
-VOCABULARY, WIDTH, VISION = 2048, 24, 16
-State = dict[str, torch.Tensor]
-
-
-def layers(prefix: str, width: int, mlp: int, heads: int, kv: int, head: int, generator: torch.Generator) -> State:
-    shapes = {
-        "self_attn.q_proj.weight": (heads * head, width), "self_attn.q_proj.bias": (heads * head,),
-        "self_attn.k_proj.weight": (kv * head, width), "self_attn.k_proj.bias": (kv * head,),
-        "self_attn.v_proj.weight": (kv * head, width), "self_attn.v_proj.bias": (kv * head,),
-        "self_attn.o_proj.weight": (width, heads * head),
-        "mlp.gate_proj.weight": (mlp, width), "mlp.up_proj.weight": (mlp, width), "mlp.down_proj.weight": (width, mlp),
-        "input_layernorm.weight": (width,), "post_attention_layernorm.weight": (width,),
-    }  # fmt: skip
-    state = {f"{prefix}layers.{i}.{name}": torch.randn(shape, generator=generator) for i in range(2) for name, shape in shapes.items()}
-    return state | {f"{prefix}norm.weight": torch.randn(width, generator=generator)}
-
-
-def vision(prefix: str, projector: str, generator: torch.Generator) -> State:
-    shapes = {
-        f"{prefix}embeddings.class_embedding": (1, 1, VISION), f"{prefix}embeddings.position_embedding": (1, 17, VISION),
-        f"{prefix}embeddings.patch_embedding.weight": (VISION, 3, 14, 14), f"{prefix}embeddings.patch_embedding.bias": (VISION,),
-        f"{projector}0.weight": (4 * VISION,), f"{projector}0.bias": (4 * VISION,),
-        f"{projector}1.weight": (WIDTH, 4 * VISION), f"{projector}1.bias": (WIDTH,),
-        f"{projector}3.weight": (WIDTH, WIDTH), f"{projector}3.bias": (WIDTH,),
-    }  # fmt: skip
-    inner = {
-        "ls1": (VISION,), "ls2": (VISION,), "attn.qkv.weight": (3 * VISION, VISION), "attn.qkv.bias": (3 * VISION,),
-        "attn.proj.weight": (VISION, VISION), "attn.proj.bias": (VISION,), "mlp.fc1.weight": (32, VISION), "mlp.fc1.bias": (32,),
-        "mlp.fc2.weight": (VISION, 32), "mlp.fc2.bias": (VISION,), "norm1.weight": (VISION,), "norm1.bias": (VISION,),
-        "norm2.weight": (VISION,), "norm2.bias": (VISION,),
-    }  # fmt: skip
-    shapes |= {f"{prefix}encoder.layers.{i}.{name}": shape for i in range(3) for name, shape in inner.items()}
-    return {name: torch.randn(shape, generator=generator) for name, shape in shapes.items()}
+IMAGE_ID = 5
+VISION = 16  # width of the tiny vision tower
 
 
 @pytest.fixture
-def upstream() -> State:
-    generator = torch.Generator().manual_seed(0)
-    state = vision("vision_tower.vision_model.", "multi_modal_projector.", generator)
-    state |= layers("joint_model.mixtures.vlm.", WIDTH, 40, 2, 1, 128, generator)
-    expert = layers("joint_model.mixtures.proprio.", 16, 20, 2, 1, 128, generator)
-    state |= expert | {name.replace("proprio", "action"): tensor for name, tensor in expert.items()}
-    shapes = {
-        "embed_tokens.weight": (VOCABULARY, WIDTH), "internvl_model.language_model.lm_head.weight": (VOCABULARY, WIDTH),
-        "internvl_model.action_expert.lm_head.weight": (VOCABULARY, 16),
-        "action_encoder.linear_1.weight": (16, 7), "action_encoder.linear_1.bias": (16,), "action_encoder.linear_2.weight": (16, 32),
-        "action_encoder.linear_2.bias": (16,), "action_encoder.linear_3.weight": (16, 16), "action_encoder.linear_3.bias": (16,),
-        "proprio_encoder.weight": (16, 7), "proprio_encoder.bias": (16,), "action_decoder.weight": (7, 16), "action_decoder.bias": (7,),
-    }  # fmt: skip
-    return state | {name: torch.randn(shape, generator=generator) for name, shape in shapes.items()}
-
-
-@pytest.fixture(scope="module")
-def tokenizer_folder(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("tokenizer")
-    train_nano_tokenizer(corpus(scenes=20), 512).save_pretrained(str(folder))
-    return folder
-
-
-def statistics() -> Statistics:
-    def spread() -> Spread:
-        return Spread(*(torch.full((7,), value).double().numpy() for value in (0.5, 0.2, 1.0, 0.0, 1.0, 0.0)))
-
-    return Statistics(spread(), spread(), 10, 2)
+def upstream_file(upstream, tmp_path):
+    """As training writes it: compiled names, bfloat16, beside the optimizer's state."""
+    state = {f"_orig_mod.{name}": tensor.bfloat16() for name, tensor in upstream.items()}
+    torch.save({"cnt_update": 3, "model": state, "action_optimizer": {"state": {}}}, tmp_path / "step.pt")
+    return tmp_path / "step.pt"
 
 
 def test_sizes_are_read_from_shapes(upstream):
-    config = infer_config(canonical(upstream), vision_heads=2, time_max_period=100.0)
+    config = infer_config(Tensors.of_state(upstream, "here"), vision_heads=2, time_max_period=100.0)
     assert (config.vision.image_size, config.vision.layers, config.vision.heads, config.image_tokens) == (56, 3, 2, 4)
     assert (config.text.heads, config.text.kv_heads, config.text.layers, config.text.intermediate_size) == (2, 1, 2, 40)
     assert (config.expert.hidden_size, config.expert.intermediate_size, config.proprio_dim, config.action_dim) == (16, 20, 7, 7)
-    assert config.text.vocab_size == VOCABULARY and config.time_max_period == 100.0
+    assert config.text.vocab_size == 2048 and config.time_max_period == 100.0 and config.max_tiles == 12
 
 
 def test_fused_attention_is_split_in_the_order_query_key_value(upstream):
-    model = model_from_upstream(upstream, 5, vision_heads=2)
+    model = model_from_upstream(upstream, IMAGE_ID, vision_heads=2)
     attention = model.backbone.model.vision_tower.encoder.layer[1].attention
     fused = upstream["vision_tower.vision_model.encoder.layers.1.attn.qkv.weight"]
     for part, projection in enumerate((attention.q_proj, attention.k_proj, attention.v_proj)):
@@ -101,22 +47,40 @@ def test_fused_attention_is_split_in_the_order_query_key_value(upstream):
     torch.testing.assert_close(model.backbone.lm_head.weight, upstream["internvl_model.language_model.lm_head.weight"], rtol=0, atol=0)
 
 
-def test_a_compiled_half_precision_file_becomes_a_checkpoint_that_loads(upstream, tokenizer_folder, tmp_path):
-    state = {f"_orig_mod.{name}": tensor.bfloat16() for name, tensor in upstream.items()}
-    torch.save({"cnt_update": 3, "model": state, "action_optimizer": {"state": {}}}, tmp_path / "step.pt")
-    checkpoint = import_upstream(tmp_path / "step.pt", tokenizer_folder, load_embodiment("widowx"), statistics(), vision_heads=2)
+def test_a_compiled_half_precision_file_becomes_a_checkpoint_that_loads(upstream, upstream_file, tokenizer_folder, statistics, tmp_path):
+    robot = load_embodiment("widowx")
+    checkpoint = open_checkpoint(upstream_file, embodiment=robot, statistics=statistics, tokenizer=tokenizer_folder, vision_heads=2, time_max_period=100.0)
+    assert checkpoint.model.dtype == torch.bfloat16
     save_checkpoint(checkpoint, tmp_path / "ours")
     again = load_checkpoint(tmp_path / "ours")
-    assert again.model.config == checkpoint.model.config
+    assert again.model.dtype == torch.float32 and again.model.config.time_max_period == 100.0
     for name, tensor in again.model.state_dict().items():
-        torch.testing.assert_close(tensor, checkpoint.model.state_dict()[name], rtol=0, atol=0)
+        torch.testing.assert_close(tensor, checkpoint.model.state_dict()[name].float(), rtol=0, atol=0)
     torch.testing.assert_close(again.model.action_decoder.bias, upstream["action_decoder.bias"].bfloat16().float(), rtol=0, atol=0)
 
 
-def test_a_state_token_with_weights_of_its_own_is_refused(upstream):
-    upstream["joint_model.mixtures.proprio.norm.weight"] = upstream["joint_model.mixtures.proprio.norm.weight"] + 1
-    with pytest.raises(CheckpointError, match="mixtures.proprio.norm.weight differs"):
-        model_from_upstream(upstream, 5, vision_heads=2)
+def test_rotary_frequencies_stay_exact_in_half_precision(upstream):
+    exact = model_from_upstream(upstream, IMAGE_ID, vision_heads=2).expert.rotary_emb.inv_freq
+    half = model_from_upstream({name: tensor.bfloat16() for name, tensor in upstream.items()}, IMAGE_ID, vision_heads=2)
+    assert half.dtype == torch.bfloat16
+    torch.testing.assert_close(half.expert.rotary_emb.inv_freq, exact, rtol=0, atol=0)
+    torch.testing.assert_close(half.backbone.model.language_model.rotary_emb.inv_freq, exact, rtol=0, atol=0)
+
+
+@pytest.mark.parametrize(
+    ("copy", "original"),
+    [
+        ("joint_model.mixtures.proprio.norm.weight", "joint_model.mixtures.action.norm.weight"),
+        ("internvl_model.language_model.model.embed_tokens.weight", "embed_tokens.weight"),
+        ("internvl_model.vision_model.encoder.layers.0.ls1", "vision_tower.vision_model.encoder.layers.0.ls1"),
+    ],
+)
+def test_copies_that_hold_other_numbers_are_refused(upstream, copy, original):
+    upstream[copy] = upstream[original].clone()
+    model_from_upstream(upstream, IMAGE_ID, vision_heads=2)
+    upstream[copy] = upstream[original] + 1
+    with pytest.raises(CheckpointError, match=f"{copy} differs from {original}"):
+        model_from_upstream(upstream, IMAGE_ID, vision_heads=2)
 
 
 @pytest.mark.parametrize(
@@ -129,6 +93,8 @@ def test_a_state_token_with_weights_of_its_own_is_refused(upstream):
         ("vision_tower.vision_model.encoder.layers.0.attn.q_norm.weight", torch.zeros(3), "no part of the model"),
         ("extra_head.weight", torch.zeros(3), "no part of the model"),
         ("vision_tower.vision_model.embeddings.position_embedding", torch.zeros(1, 16, VISION), "no square"),
+        ("action_head.model.fc1.weight", torch.zeros(3), "RoboTwin"),
+        ("action_decoder.bias", torch.zeros(7, dtype=torch.int8), "action_decoder.bias is torch.int8"),
     ],
 )
 def test_a_file_of_another_model_is_refused_by_name(upstream, name, value, message):
@@ -136,7 +102,7 @@ def test_a_file_of_another_model_is_refused_by_name(upstream, name, value, messa
     if value is not None:
         upstream[name] = value
     with pytest.raises(CheckpointError, match=message):
-        model_from_upstream(upstream, 5, vision_heads=2)
+        model_from_upstream(upstream, IMAGE_ID, vision_heads=2)
 
 
 def test_damaged_files_and_files_with_code_are_refused(tmp_path):
@@ -146,42 +112,89 @@ def test_damaged_files_and_files_with_code_are_refused(tmp_path):
     torch.save([1, 2], tmp_path / "list.pt")
     for name in ("code.pt", "short.pt", "short.safetensors", "list.pt", "absent.pt"):
         with pytest.raises(CheckpointError, match=name.replace(".", r"\.")):
-            read_upstream(tmp_path / name)
+            upstream_source(tmp_path / name)
 
 
-CHAT_CONFIG = {
-    "model_type": "internvl_chat", "downsample_ratio": 0.5, "select_layer": -1, "ps_version": "v2", "force_image_size": 56,
-    "vision_config": {
-        "hidden_size": VISION, "intermediate_size": 32, "num_hidden_layers": 3, "num_attention_heads": 2, "image_size": 56, "patch_size": 14,
-    },
-    "llm_config": {
-        "hidden_size": WIDTH, "intermediate_size": 40, "num_hidden_layers": 2, "num_attention_heads": 3, "num_key_value_heads": 1,
-        "vocab_size": VOCABULARY, "max_position_embeddings": 512, "rope_theta": 1e6, "rms_norm_eps": 1e-6,
-    },
-}  # fmt: skip
+def test_every_tensor_of_a_sharded_chat_folder_arrives_as_it_is(chat_folder, chat_state):
+    checkpoint = open_checkpoint(chat_folder)
+    model = checkpoint.model
+    assert model.dtype == torch.bfloat16 and model.config.expert is None and checkpoint.embodiment is None
+    assert model.config.text.head_dim == 8 and model.config.image_tokens == 4
+    assert sum(tensor.numel() for tensor in model.state_dict().values()) == sum(tensor.numel() for tensor in chat_state.values())
+    assert torch.equal(model.backbone.model.language_model.layers[1].mlp.up_proj.weight, chat_state["language_model.model.layers.1.mlp.up_proj.weight"])
+    assert torch.equal(model.backbone.model.multi_modal_projector.linear_2.bias, chat_state["mlp1.3.bias"])
 
 
-@pytest.fixture
-def chat_folder(tokenizer_folder, tmp_path):
-    generator = torch.Generator().manual_seed(1)
-    state = vision("vision_model.", "mlp1.", generator) | layers("language_model.model.", WIDTH, 40, 3, 1, 8, generator)
-    for name in ("language_model.model.embed_tokens.weight", "language_model.lm_head.weight"):
-        state[name] = torch.randn(VOCABULARY, WIDTH, generator=generator)
-    names = sorted(state)
+def test_pytorch_shards_load_as_safetensors_do(chat_folder, chat_state, tmp_path):
+    reference = open_checkpoint(chat_folder).model.state_dict()
+    for file in (*chat_folder.glob("*.safetensors"), chat_folder / "model.safetensors.index.json"):
+        file.unlink()
+    names = sorted(chat_state)
     for part in (0, 1):
-        save_file({name: state[name] for name in names[part::2]}, tmp_path / f"model-0000{part + 1}-of-00002.safetensors")
-    for file in tokenizer_folder.iterdir():
-        (tmp_path / file.name).write_bytes(file.read_bytes())
-    (tmp_path / "config.json").write_text(json.dumps(CHAT_CONFIG), encoding="utf-8")
-    return tmp_path
+        torch.save({name: chat_state[name] for name in names[part::2]}, chat_folder / f"pytorch_model-0000{part + 1}-of-00002.bin")
+    (chat_folder / "training_args.bin").write_bytes(b"not weights")
+    for name, tensor in open_checkpoint(chat_folder).model.state_dict().items():
+        assert torch.equal(tensor, reference[name]), name
 
 
-def test_a_sharded_chat_folder_loads_and_starts_a_policy(chat_folder):
-    backbone = load_internvl_chat(chat_folder)
-    policy = policy_from_chat(chat_folder, ExpertSize(16, 20), horizon=4, action_dim=7, proprio_dim=7)
-    assert policy.config.text.head_dim == 8 and policy.config.image_tokens == 4
-    for name, tensor in backbone.state_dict().items():
-        torch.testing.assert_close(policy.backbone.state_dict()[name], tensor, rtol=0, atol=0)
+def test_a_new_expert_leaves_the_backbone_alone_and_follows_its_seed(chat_folder, statistics):
+    robot = load_embodiment("widowx")
+
+    def opened(seed: int):
+        return open_checkpoint(chat_folder, embodiment=robot, statistics=statistics, new_expert=True, expert=ExpertSize(16, 20), seed=seed).model
+
+    plain, first, again, other = open_checkpoint(chat_folder).model, opened(1), opened(1), opened(2)
+    for name, tensor in plain.state_dict().items():
+        assert torch.equal(first.state_dict()[name], tensor), name
+    weights = [model.expert.layers[0].mlp.up_proj.weight for model in (first, again, other)]
+    assert torch.equal(weights[0], weights[1]) and not torch.equal(weights[0], weights[2])
+    assert torch.equal(first.expert.norm.weight, torch.ones_like(first.expert.norm.weight)) and not first.expert.layers[0].self_attn.q_proj.bias.any()
+
+
+def hugging_face(folder, old_spelling: bool, tied: bool):
+    """The same weights in Hugging Face's layout, beside a chat folder."""
+    model = open_checkpoint(folder).model
+    target = folder.with_name("hf")
+    target.mkdir()
+    state = {name.removeprefix("backbone."): tensor.clone() for name, tensor in model.state_dict().items()}
+    if tied:
+        del state["lm_head.weight"]
+    if old_spelling:
+        state = {
+            (f"language_model.{name}" if name.startswith("lm_head") else name.removeprefix("model.").replace("language_model.", "language_model.model.", 1)): tensor
+            for name, tensor in state.items()
+        }
+    save_file(state, target / "model.safetensors")
+    for name in ("tokenizer.json", "tokenizer_config.json"):
+        (target / name).write_bytes((folder / name).read_bytes())
+    chat = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    vision = {**chat["vision_config"], "image_size": [56, 56], "patch_size": [14, 14], "attention_bias": True}
+    text = {**chat["llm_config"], "model_type": "qwen2"}
+    config = {"model_type": "internvl", "vision_config": vision, "text_config": text, "image_token_id": IMAGE_ID, "downsample_ratio": 0.5}
+    (target / "config.json").write_text(json.dumps(config), encoding="utf-8")
+    return target
+
+
+@pytest.mark.parametrize("old_spelling", [True, False])
+@pytest.mark.parametrize("tied", [True, False])
+def test_hugging_faces_layout_holds_the_same_model(chat_folder, old_spelling, tied):
+    reference = open_checkpoint(chat_folder).model.state_dict()
+    folder = hugging_face(chat_folder, old_spelling, tied)
+    assert layout_of(folder) == "internvl_hf"
+    model = open_checkpoint(folder).model
+    assert model.config.text.tie_embeddings == tied
+    for name, tensor in model.state_dict().items():
+        assert tied and name == "backbone.lm_head.weight" or torch.equal(tensor, reference[name]), name
+    if tied:
+        assert model.backbone.lm_head.weight is model.backbone.get_input_embeddings().weight
+
+
+def test_a_tokenizer_that_names_another_image_token_is_refused(chat_folder):
+    folder = hugging_face(chat_folder, old_spelling=False, tied=False)
+    config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    (folder / "config.json").write_text(json.dumps({**config, "image_token_id": 77}), encoding="utf-8")
+    with pytest.raises(CheckpointError, match=r"<IMG_CONTEXT> is 5, expected 77"):
+        open_checkpoint(folder)
 
 
 @pytest.mark.parametrize(
@@ -191,22 +204,44 @@ def test_a_sharded_chat_folder_loads_and_starts_a_policy(chat_folder):
         ("vision_config", "norm_type", "rms_norm"),
         (None, "select_layer", -2),
         (None, "ps_version", "v1"),
+        ("llm_config", "rope_scaling", {"type": "yarn", "factor": 4.0}),
     ],
 )
-def test_a_chat_model_of_other_mathematics_is_refused(part, key, value):
-    config = json.loads(json.dumps(CHAT_CONFIG))
-    (config[part] if part else config)[key] = value
-    with pytest.raises(CheckpointError, match=key):
-        sizes(config)
+def test_a_chat_model_of_other_mathematics_is_refused(chat_config, part, key, value):
+    (chat_config[part] if part else chat_config)[key] = value
+    with pytest.raises(CheckpointError, match=value["type"] if isinstance(value, dict) else key):
+        sizes(chat_config)
 
 
-def test_a_chat_folder_without_weights_or_config_is_refused(chat_folder, tmp_path):
-    config = json.loads(json.dumps(CHAT_CONFIG))
-    del config["llm_config"]["rope_theta"]
+def test_a_chat_folder_without_weights_or_config_is_refused(chat_folder, chat_config, tmp_path):
+    del chat_config["llm_config"]["rope_theta"]
     with pytest.raises(CheckpointError, match="rope_theta"):
-        sizes(config)
+        sizes(chat_config)
     (chat_folder / "config.json").write_text('{"model_type": "llama"}', encoding="utf-8")
     with pytest.raises(CheckpointError, match="internvl_chat"):
-        load_internvl_chat(chat_folder)
-    with pytest.raises(CheckpointError, match="config.json"):
-        load_internvl_chat(tmp_path / "absent")
+        open_source(chat_folder)
+    with pytest.raises(CheckpointError, match="absent"):
+        open_source(tmp_path / "absent")
+
+
+def test_a_tied_chat_model_may_store_its_head_but_not_another(chat_state, chat_config):
+    from pathlib import Path
+
+    from vlaser_core.checkpoint.internvl_chat import source_of
+
+    chat_config["llm_config"]["tie_word_embeddings"] = True
+    with pytest.raises(CheckpointError, match="lm_head.weight differs from"):
+        build(source_of(Tensors.of_state(chat_state, "here"), chat_config, Path("here")), IMAGE_ID)
+    chat_state["language_model.lm_head.weight"] = chat_state["language_model.model.embed_tokens.weight"]
+    model = build(source_of(Tensors.of_state(chat_state, "here"), chat_config, Path("here")), IMAGE_ID)
+    assert model.backbone.lm_head.weight is model.backbone.get_input_embeddings().weight
+
+
+def test_the_files_of_a_checkpoint_are_given_back_while_reading(chat_folder, chat_state, monkeypatch):
+    from vlaser_core.checkpoint import tensors as module
+
+    monkeypatch.setattr(module, "RELEASE_BYTES", 1000)
+    tensors = Tensors.of_folder(chat_folder)
+    for name in tensors:
+        assert torch.equal(tensors.read(name), chat_state[name])
+    assert load_file(chat_folder / "model-00001-of-00002.safetensors").keys() < set(tensors)
