@@ -165,39 +165,38 @@ def summarise(episodes: Sequence[Episode], tasks: Sequence[str]) -> dict:
     return summary
 
 
-def grounding_accuracy(engine, frames: int = 200, seed: int = GROUNDING_SEEDS, renderer: str = "auto") -> dict:
-    """Share of unseen random frames in which the grounded centre lies inside the object's visible mask.
+def evaluate_grounding(
+    checkpoint: Path | None, frames: int = 200, renderer: str = "auto", seed: int = GROUNDING_SEEDS, progress: Callable[[], None] = lambda: None
+) -> dict:
+    """Share of unseen random pictures in which the grounded point lies inside the object's visible mask.
 
-    Frames alternate over tasks and over source and target; an object with fewer than 40 visible pixels of 320 × 240 is
-    passed over (nobody could point at it) and counted under `skipped`.
+    Pictures alternate over tasks and over source and target; an object with fewer than 40 visible pixels of 320 × 240 is
+    passed over (nobody could point at it) and counted under `skipped`. No point is a miss.
     """
-    world = Tabletop(renderer)
+    engine, world = _resources(checkpoint, renderer)
+    camera = world.embodiment.cameras[0]
     hits: dict[str, list[bool]] = {}
-    skipped, index = 0, 0
-    while sum(map(len, hits.values())) < frames:
-        task = tuple(TASKS)[index % len(TASKS)]
+    done, index = 0, 0
+    while done < frames:
+        task, group = tuple(TASKS)[index % len(TASKS)], 2 + (index // len(TASKS)) % 2
         world.reset(task, seed + index)
         world.scatter(np.random.default_rng((seed, index)))
-        camera = world.embodiment.cameras[0]
-        group = 2 + (index // len(TASKS)) % 2
         index += 1
         mask = world.segmentation(camera.width, camera.height) == group
         if mask.sum() < 40:
-            skipped += 1
             continue
-        thing = world.truth().objects[group - 2]
-        found = engine.ground(world.render(camera.width, camera.height), thing.phrases[0])
-        point = found.points_px()[0] if found.points else None
-        inside = False
-        if point is not None:
-            column, row = min(int(point[0]), camera.width - 1), min(int(point[1]), camera.height - 1)
-            inside = bool(mask[row, column])
+        thing = world.things()[group - 2]
+        points = engine.ground(world.render(camera.width, camera.height), thing.phrases[0]).points_px()
+        inside = bool(points) and bool(mask[min(int(points[0][1]), camera.height - 1), min(int(points[0][0]), camera.width - 1)])
         hits.setdefault(thing.name, []).append(inside)
-    world.close()
+        done += 1
+        progress()
+    found = sum(map(sum, hits.values()))
     return {
-        "point_in_mask": float(np.mean([hit for results in hits.values() for hit in results])),
-        "per_object": {name: float(np.mean(results)) for name, results in sorted(hits.items())},
+        "point_in_mask": found / frames,
+        "interval_95": [round(bound, 4) for bound in wilson_interval(found, frames)],
+        "per_object": {name: sum(results) / len(results) for name, results in sorted(hits.items())},
         "frames": frames,
-        "skipped": skipped,
+        "skipped": index - frames,
         "renderer": world.renderer,
     }

@@ -10,6 +10,8 @@ from typing import Annotated, Union
 import tyro
 from tyro.conf import Positional, subcommand
 
+from vlaser_ros.commands.checkpoints import Bench, Convert, Export, Inspect
+
 PROG = "vlaser"
 
 
@@ -100,7 +102,7 @@ class Ask(_Loading):
 
 @dataclass(frozen=True)
 class Eval:
-    """Closed-loop success of a checkpoint in a simulator, on scenes it was not trained on."""
+    """Closed-loop success and grounding of a checkpoint in a simulator, on scenes it was not trained on."""
 
     world: Positional[str]  # tabletop
     checkpoint: Path | None = None  # folder; the one that ships by default
@@ -109,6 +111,7 @@ class Eval:
     tasks: tuple[str, ...] = ()  # all by default
     workers: int = 2  # processes
     executed_steps: int | None = None  # of each chunk before looking again; the whole chunk by default
+    grounding: int = 200  # unseen pictures in which objects are pointed to as well; 0 leaves that out
     renderer: str = "auto"  # egl, osmesa, rays, or the first of these that works
     json: bool = False  # only the result, as one JSON line
 
@@ -116,18 +119,6 @@ class Eval:
         from vlaser_ros.commands.evaluation import evaluate_world
 
         return evaluate_world(self)
-
-
-@dataclass(frozen=True)
-class Inspect:
-    """What a checkpoint is, as JSON: sizes, robot, statistics, parameters. Reads no weights into memory."""
-
-    checkpoint: Positional[Path]  # folder
-
-    def run(self) -> int:
-        from vlaser_ros.commands.inspection import inspect
-
-        return inspect(self.checkpoint)
 
 
 @dataclass(frozen=True)
@@ -150,6 +141,9 @@ Command = Union[
     Annotated[Ask, subcommand("ask")],
     Annotated[Eval, subcommand("eval")],
     Annotated[Inspect, subcommand("inspect")],
+    Annotated[Convert, subcommand("convert")],
+    Annotated[Export, subcommand("export")],
+    Annotated[Bench, subcommand("bench")],
     Annotated[Parity, subcommand("parity")],
 ]
 

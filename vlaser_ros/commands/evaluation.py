@@ -25,6 +25,7 @@ class Evaluation(Protocol):
     tasks: tuple[str, ...]
     workers: int
     executed_steps: int | None
+    grounding: int
     renderer: str
     json: bool
 
@@ -33,15 +34,15 @@ def evaluate_world(options: Evaluation) -> int:
     """Run the episodes; with `json` only the JSON line is on stdout, progress is on stderr either way."""
     if options.world not in WORLDS:
         raise InputError(f"unknown world {options.world!r}; known: {', '.join(WORLDS)}")
-    if options.workers < 1:
-        raise InputError(f"workers must be at least 1, got {options.workers}")
+    if options.workers < 1 or options.grounding < 0:
+        raise InputError(f"workers must be at least 1 and grounding at least 0, got {options.workers} and {options.grounding}")
     from vlaser_core.checkpoint.folder import shipped_checkpoint
     from vlaser_ros.commands.inspection import describe
 
     # A bad checkpoint is told here: a worker process could only report it as a traceback.
     checkpoint = options.checkpoint or shipped_checkpoint()
     describe(checkpoint)
-    from sim_bridge.tabletop.evaluate import evaluate
+    from sim_bridge.tabletop.evaluate import evaluate, evaluate_grounding
     from sim_bridge.tabletop.tasks import TASKS
 
     tasks = options.tasks or tuple(TASKS)
@@ -58,6 +59,9 @@ def evaluate_world(options: Evaluation) -> int:
             executed_steps=options.executed_steps,
             progress=lambda episode: progress.advance(line),
         )
+        if options.grounding:
+            line = progress.add_task("grounding", total=options.grounding)
+            summary["grounding"] = evaluate_grounding(checkpoint, options.grounding, renderer=options.renderer, progress=lambda: progress.advance(line))
     summary = {"checkpoint": str(checkpoint), **summary}
     if not options.json:
         Console().print(_table(summary))
@@ -86,5 +90,8 @@ def _table(summary: dict) -> Table:
     for task, share in summary["success"].items():
         low, high = summary["interval_95"][task]
         table.add_row(task, f"{share:.0%}", f"{low:.0%} to {high:.0%}", f"{summary['success_any'][task]:.0%}")
+    if "grounding" in summary:
+        low, high = summary["grounding"]["interval_95"]
+        table.add_row(f"point inside the object ({summary['grounding']['frames']} pictures)", f"{summary['grounding']['point_in_mask']:.0%}", f"{low:.0%} to {high:.0%}", "")
     table.add_row("mean", f"{summary['mean_success']:.1%}", "", f"{summary['mean_success_any']:.1%}")
     return table

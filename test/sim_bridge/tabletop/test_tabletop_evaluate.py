@@ -1,0 +1,89 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from sim_bridge.tabletop import ScriptedExpert, Tabletop
+from sim_bridge.tabletop.evaluate import Episode, evaluate, run_episode, summarise, wilson_interval
+from sim_bridge.tabletop.rollouts import record_rollouts
+from vlaser_core.data.scenes import load_scenes
+from vlaser_core.errors import InputError
+from vlaser_core.types import ActionChunk
+
+TASK = "widowx_carrot_on_plate"
+
+
+@pytest.fixture(scope="module")
+def world():
+    table = Tabletop("rays")
+    # Pictures are not what these tests are about, and rays are slow.
+    table.render = lambda width, height: np.zeros((height, width, 3), np.uint8)
+    yield table
+    table.close()
+
+
+def policy_of(actions):
+    return lambda observation, instruction, seed: ActionChunk(actions, observation.stamp, 0.2, 0.01)
+
+
+def test_the_expert_succeeds_where_standing_still_fails(world):
+    expert = ScriptedExpert(world)
+    driven = run_episode(world, lambda o, i, s: ActionChunk(expert.chunk(), o.stamp, 0.2, 0.01), TASK, 3)
+    assert driven.success and driven.chunks == 20 and driven.unreachable == 0
+    idle = np.zeros((4, 7))
+    idle[:, 6] = 1.0
+    assert not run_episode(world, policy_of(idle), TASK, 3).success_any
+
+
+def test_a_chunk_out_of_reach_is_counted_and_the_arm_holds(world):
+    away = np.zeros((4, 7))
+    away[:, 0] = 1.0
+    episode = run_episode(world, policy_of(away), TASK, 3)
+    assert episode.unreachable == episode.chunks and not episode.success
+    assert world.joint_state()[0] == pytest.approx(np.array(world.embodiment.arms[0].home), abs=0.1)
+
+
+def test_fewer_executed_steps_mean_more_looks(world):
+    idle = np.zeros((4, 7))
+    assert run_episode(world, policy_of(idle), TASK, 0, executed_steps=2).chunks == 40
+    with pytest.raises(InputError, match="1…4"):
+        run_episode(world, policy_of(idle), TASK, 0, executed_steps=5)
+
+
+def test_success_is_the_flag_at_the_final_step():
+    lost = Episode(TASK, 0, False, True, 20, 0, (0.1,))
+    kept = Episode(TASK, 1, True, True, 20, 0, (0.3,))
+    summary = summarise([lost, kept], [TASK])
+    assert summary["success"][TASK] == 0.5 and summary["success_any"][TASK] == 1.0
+    assert summary["inference_ms"]["median"] == 200.0
+
+
+def test_the_interval_of_a_proportion():
+    low, high = wilson_interval(5, 10)
+    assert (low, high) == pytest.approx((0.2366, 0.7634), abs=1e-3)
+    assert wilson_interval(0, 20)[0] == 0.0 and wilson_interval(20, 20)[1] == 1.0
+
+
+@pytest.mark.parametrize("options", [{"tasks": ("fly",)}, {"episodes": 0}, {"seed": 1_000_000}, {"seed": -1}])
+def test_an_evaluation_that_makes_no_sense_is_refused_before_it_starts(options):
+    with pytest.raises(InputError):
+        evaluate(None, **options)
+
+
+def test_rollouts_are_labelled_by_the_expert_and_resume(world, tmp_path, monkeypatch):
+    monkeypatch.setattr("sim_bridge.tabletop.rollouts.Tabletop", lambda renderer: world)
+    idle = np.zeros((4, 7))
+    calls = []
+
+    def policy(observation, instruction, seed):
+        calls.append(seed)
+        return ActionChunk(idle, observation.stamp, 0.2, 0.0)
+
+    record_rollouts(tmp_path, TASK, 1, 50, "rays", policy)
+    scenes = load_scenes(tmp_path)
+    assert len(scenes) == len(calls) == 20 and scenes.images.shape[1:] == (128, 128, 3)
+    world.reset(TASK, 50)
+    assert scenes.chunks[0] == pytest.approx(ScriptedExpert(world).chunk(), abs=1e-5)
+    assert {truth.instruction for truth in scenes.truths} == {"put carrot on plate"}
+    record_rollouts(tmp_path, TASK, 1, 50, "rays", policy)
+    assert len(calls) == 20
