@@ -111,6 +111,8 @@ class Sft:
 
         train(model, loss_at, LoopConfig(self.steps, self.learning_rate, weight_decay=0.02, ema=0.998), self.out, "sft")
         if rank == 0:
+            for stale in self.out.glob("prefixes*.pt"):
+                stale.unlink()  # they are another backbone's
             embodiment = load_embodiment("widowx")
             save_checkpoint(Checkpoint(model, tokenizer, embodiment, statistics_of(scenes)), self.out / "backbone")
 
@@ -122,6 +124,8 @@ class Flow:
     out: Path
     round: int = 0
     """How many sets of `rollouts` to train on besides the scenes."""
+    rollout_share: float = 0.4
+    """Share of the samples that come from them."""
     steps: int = 8000
     batch: int = 256
     learning_rate: float = 2e-3
@@ -139,7 +143,8 @@ class Flow:
         sets = [usable(load_scenes(self.out / "scenes"))] + [load_scenes(self.out / f"rollouts{k}") for k in range(self.round)]
         # Each process keeps the prefixes of its own share of the samples.
         sets = [part.where(np.arange(len(part)) % world == rank) for part in sets]
-        store = prefixes(checkpoint, sets)
+        stores = [prefixes(checkpoint, part, self.out / f"prefixes{k}-{rank}of{world}.pt") for k, part in enumerate(sets)]
+        store = stores[0] if len(stores) == 1 else PrefixStore.joined(stores)
         samples = normalised_samples(
             np.concatenate([statistics.normalise_proprio(part.proprio) for part in sets]),
             np.concatenate([statistics.normalise_actions(part.chunks, grip) for part in sets]),
@@ -150,7 +155,10 @@ class Flow:
 
         def loss_at(step: int) -> torch.Tensor:
             generator = torch.Generator().manual_seed((self.seed * 1_000_003 + step) * world + rank)
-            rows = torch.randint(len(samples), (self.batch,), generator=generator)
+            rows = torch.randint(len(sets[0]), (self.batch,), generator=generator)
+            if self.round:
+                visited = torch.randint(len(sets[0]), len(samples), (self.batch,), generator=generator)
+                rows = torch.where(torch.rand(self.batch, generator=generator) < self.rollout_share, visited, rows)
             proprio = samples.proprio[rows]
             proprio = (proprio + self.proprio_noise * torch.randn(proprio.shape, generator=generator)).clamp(-1, 1)
             return flow_matching_loss(model, store.read(rows), proprio, samples.actions[rows], samples.valid[rows], generator)
@@ -194,25 +202,27 @@ def statistics_of(scenes: SceneSet) -> Statistics:
     return Statistics(Spread.of(actions), Spread.of(scenes.proprio.astype(float)), len(scenes), len(scenes))
 
 
-def prefixes(checkpoint: Checkpoint, sets: list[SceneSet], batch: int = 64) -> PrefixStore:
-    """The frozen backbone's view of every scene, with a little photometric change as on the robot."""
+def prefixes(checkpoint: Checkpoint, scenes: SceneSet, cache: Path, batch: int = 64) -> PrefixStore:
+    """The frozen backbone's view of every scene, with a little photometric change as on the robot; kept in `cache`."""
     config, tokenizer = checkpoint.model.config, checkpoint.tokenizer
     prompts = {
-        instruction: tokenizer(policy_prompt(instruction, config.image_tokens), add_special_tokens=False)["input_ids"]
-        for instruction in {truth.instruction for part in sets for truth in part.truths}
+        task.instruction: tokenizer(policy_prompt(task.instruction, config.image_tokens), add_special_tokens=False)["input_ids"]
+        for task in TASKS.values()
     }
-    images = np.concatenate([part.images for part in sets])
-    instructions = [truth.instruction for part in sets for truth in part.truths]
-    store = PrefixStore(len(images), checkpoint.model, max(len(ids) for ids in prompts.values()))
+    store = PrefixStore(len(scenes), checkpoint.model, max(len(ids) for ids in prompts.values()))
+    if cache.exists():
+        store.load(cache)
+        return store
     rng, started = np.random.default_rng(0), time.monotonic()
-    for first in range(0, len(images), batch):
-        rows = slice(first, min(first + batch, len(images)))
-        ids = [prompts[instruction] for instruction in instructions[rows]]
+    for first in range(0, len(scenes), batch):
+        rows = slice(first, min(first + batch, len(scenes)))
+        ids = [prompts[truth.instruction] for truth in scenes.truths[rows]]
         width = max(len(row) for row in ids)
         padded = torch.tensor([row + [tokenizer.pad_token_id] * (width - len(row)) for row in ids])
         mask = torch.tensor([[True] * len(row) + [False] * (width - len(row)) for row in ids])
-        store.fill(checkpoint.model, rows, padded, mask, normalise_pixels(photometric(images[rows], rng, strength=0.5)))
-    print(f"{len(images)} prefixes in {time.monotonic() - started:.0f} s")
+        store.fill(checkpoint.model, rows, padded, mask, normalise_pixels(photometric(scenes.images[rows], rng, strength=0.5)))
+    store.save(cache)
+    print(f"{len(scenes)} prefixes in {time.monotonic() - started:.0f} s")
     return store
 
 

@@ -6,6 +6,7 @@ With a frozen backbone the prefix of a sample never changes, so `PrefixStore` co
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -13,6 +14,7 @@ import torch
 from vlaser_core.errors import InputError
 from vlaser_core.model.flow import flow_loss, interpolate, sample_beta_times, target_velocity
 from vlaser_core.model.vlaser import Prefix, Vlaser
+from vlaser_core.train.loop import save_atomically
 
 
 @dataclass(frozen=True)
@@ -56,6 +58,29 @@ class PrefixStore:
             self.keys[layer][rows, :, :tokens] = keys.half()
             self.values[layer][rows, :, :tokens] = values.half()
         self.mask_NT[rows, :tokens] = prefix.mask_BT
+
+    def save(self, path: Path) -> None:
+        """Keep the store on disk; `load` reads it back."""
+        save_atomically({"keys": self.keys, "values": self.values, "mask": self.mask_NT}, path)
+
+    def load(self, path: Path) -> None:
+        """Fill the store from a file. Raises InputError when the file is of another shape."""
+        stored = torch.load(path, weights_only=True, mmap=True)
+        if stored["mask"].shape != self.mask_NT.shape or len(stored["keys"]) != len(self.keys) or stored["keys"][0].shape != self.keys[0].shape:
+            raise InputError(f"{path} holds prefixes of shape {tuple(stored['keys'][0].shape)}, expected {tuple(self.keys[0].shape)}; delete it")
+        for name, parts in (("keys", self.keys), ("values", self.values)):
+            for mine, theirs in zip(parts, stored[name], strict=True):
+                mine.copy_(theirs)
+        self.mask_NT.copy_(stored["mask"])
+
+    @classmethod
+    def joined(cls, stores: list[PrefixStore]) -> PrefixStore:
+        """Several stores of equal token counts, one after the other."""
+        whole = cls.__new__(cls)
+        whole.keys = [torch.cat(parts) for parts in zip(*(store.keys for store in stores), strict=True)]
+        whole.values = [torch.cat(parts) for parts in zip(*(store.values for store in stores), strict=True)]
+        whole.mask_NT = torch.cat([store.mask_NT for store in stores])
+        return whole
 
     def read(self, rows: torch.Tensor, dtype: torch.dtype = torch.float32) -> Prefix:
         """The prefixes of `rows` (B,)."""

@@ -65,3 +65,17 @@ def test_a_nan_action_is_refused_by_row():
 def test_an_empty_data_set_is_refused():
     with pytest.raises(InputError, match="non-zero"):
         normalised_samples(np.zeros((0, 7)), np.zeros((0, 4, 7)))
+
+
+def test_a_store_read_from_disk_is_the_store_written(tiny, inputs, tmp_path):
+    stores = [PrefixStore(3, tiny.model, inputs[0].shape[1]) for _ in range(3)]
+    stores[0].fill(tiny.model, slice(0, 3), *(part[:3] for part in inputs))
+    stores[1].fill(tiny.model, slice(0, 3), *(part[3:] for part in inputs))
+    stores[0].save(tmp_path / "store.pt")
+    stores[2].load(tmp_path / "store.pt")
+    whole = PrefixStore.joined([stores[2], stores[1]])
+    for row, (store, own) in enumerate([(stores[0], 2), (stores[1], 1)]):
+        read = whole.read(torch.tensor([2 + 2 * row]))
+        assert torch.equal(read.keys[0], store.read(torch.tensor([own])).keys[0]) and read.mask_BT.all()
+    with pytest.raises(InputError, match="delete it"):
+        PrefixStore(4, tiny.model, inputs[0].shape[1]).load(tmp_path / "store.pt")
