@@ -5,27 +5,31 @@
     engine.ground(image, "carrot").points_px()
 
 Text is generated token by token; between two tokens a waiting `predict` goes first, so a question never delays the arm
-by more than one token.
+by more than one token (or one tile, or one part of a long prompt, while the question is being read).
 """
 
 from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Callable, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 import torch
 
-from vlaser_core.checkpoint.folder import Checkpoint, load_checkpoint, shipped_checkpoint
+from vlaser_core.checkpoint.detect import open_checkpoint
+from vlaser_core.checkpoint.folder import Checkpoint, shipped_checkpoint
 from vlaser_core.embodiment import Embodiment
-from vlaser_core.errors import ConfigError, InputError
+from vlaser_core.errors import CheckpointError, ConfigError, InputError
+from vlaser_core.model.flow import Method, noise_of
 from vlaser_core.processing.pixels import check_image, normalise_pixels, square
-from vlaser_core.reasoning.generate import generate
+from vlaser_core.processing.tiling import tiles
+from vlaser_core.reasoning.generate import Prompt, generate
 from vlaser_core.reasoning.prompts import policy_prompt
 from vlaser_core.reasoning.reasoner import Reasoner
-from vlaser_core.reasoning.types import Answer, Grounding, Plan
+from vlaser_core.reasoning.types import GREEDY, Answer, Grounding, Plan, Sampling
 from vlaser_core.types import ActionChunk, Observation
 
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
@@ -76,13 +80,13 @@ class Engine:
     def __init__(self, checkpoint: Checkpoint) -> None:
         self.checkpoint = checkpoint
         self.model, self.tokenizer = checkpoint.model, checkpoint.tokenizer
-        self.embodiment: Embodiment = checkpoint.embodiment
         self._turnstile = _Turnstile()
         self._reasoner = Reasoner(self.model.config, self._generate)
 
     @classmethod
     def load(cls, checkpoint: Path | str | None = None, device: str = "cpu", dtype: str = "float32", threads: int | None = None) -> Engine:
-        """Load a checkpoint folder, the shipped one by default. threads: CPU threads of the whole process, None leaves them.
+        """Load a checkpoint folder (ours, or a published chat model, which reasons only), the shipped one by default.
+        threads: CPU threads of the whole process, None leaves them.
 
         Raises CheckpointError, or ConfigError for an unknown dtype or an absent device.
         """
@@ -92,12 +96,22 @@ class Engine:
             raise ConfigError(f"device {device!r} was asked for, but this machine has no CUDA device that torch can use")
         if threads:
             torch.set_num_threads(threads)
-        return cls(load_checkpoint(Path(checkpoint) if checkpoint else shipped_checkpoint(), device, DTYPES[dtype]))
+        return cls(open_checkpoint(checkpoint or shipped_checkpoint(), device=device, dtype=DTYPES[dtype]))
 
-    def predict(self, observation: Observation, instruction: str, *, seed: int | None = None, steps: int | None = None) -> ActionChunk:
+    @property
+    def embodiment(self) -> Embodiment:
+        """The robot this policy drives. Raises CheckpointError for a model that only reasons."""
+        if self.checkpoint.embodiment is None:
+            raise CheckpointError(f"model {self.model.config.name!r} only reasons: it has no action expert and belongs to no robot; load a policy to act")
+        return self.checkpoint.embodiment
+
+    def predict(
+        self, observation: Observation, instruction: str, *, seed: int | None = None, steps: int | None = None, method: Method = "euler"
+    ) -> ActionChunk:
         """The chunk of actions for this view, in the embodiment's units, stamped with the observation's time.
 
         seed: of the flow's noise; the same seed gives the same chunk. steps: flow steps, the checkpoint's by default.
+        method: of their integration; heun evaluates the field twice a step.
         Raises InputError for a missing camera, a wrong picture, non-finite proprioception, or an unusable instruction.
         """
         started = time.perf_counter()
@@ -110,42 +124,59 @@ class Engine:
             raise InputError(f"proprioception must be {self.embodiment.proprio_dim} finite values {self.embodiment.proprio.names}, got {proprio}")
         config, statistics = self.model.config, self.checkpoint.statistics
         pixels = self._pixels(observation.images[camera], f"camera {camera!r}")
-        ids = self._ids(policy_prompt(instruction, config.image_tokens))
-        generator = torch.Generator().manual_seed(seed) if seed is not None else None
-        noise = torch.randn(1, config.horizon, config.action_dim, generator=generator)
+        ids = self._ids(policy_prompt(instruction, config.image_tokens), config.max_prompt_tokens)
+        noise = noise_of([seed], config.horizon, config.action_dim)
         normalised = torch.from_numpy(statistics.normalise_proprio(proprio))[None].to(self.model.device, self.model.dtype)
         with self._turnstile.action(), torch.inference_mode():
             prefix = self.model.prefix(ids, torch.ones_like(ids, dtype=torch.bool), pixels)
-            actions = self.model.sample(prefix, normalised, noise.to(self.model.device, self.model.dtype), steps)
+            actions = self.model.sample(prefix, normalised, noise.to(self.model.device, self.model.dtype), steps, method)
         actions = statistics.denormalise_actions(actions[0].double().cpu().numpy(), self.embodiment.action.gripper_dims)
         return ActionChunk(actions, observation.stamp, self.embodiment.action.dt, time.perf_counter() - started)
 
-    def ground(self, image: np.ndarray, phrase: str) -> Grounding:
+    def ground(self, image: np.ndarray, phrase: str, *, sampling: Sampling = GREEDY) -> Grounding:
         """Where `phrase` is in an RGB picture. Raises InputError for a wrong picture or an empty phrase."""
-        return self._reasoner.ground(check_image(image), phrase)
+        return self._reasoner.ground(check_image(image), phrase, sampling)
 
-    def plan(self, image: np.ndarray, goal: str, ground: bool = False) -> Plan:
+    def plan(self, image: np.ndarray, goal: str, ground: bool = False, *, sampling: Sampling = GREEDY) -> Plan:
         """The steps to `goal`, each with its target phrase and, with `ground`, where that is."""
-        return self._reasoner.plan(check_image(image), goal, ground)
+        return self._reasoner.plan(check_image(image), goal, ground, sampling)
 
-    def ask(self, image: np.ndarray, question: str) -> Answer:
-        """The answer to a free question about the picture."""
-        return self._reasoner.ask(check_image(image), question)
+    def ask(self, image: np.ndarray | Sequence[np.ndarray], question: str, *, sampling: Sampling = GREEDY) -> Answer:
+        """The answer to a free question about a picture, or about several: `<image>` in the question says where each stands."""
+        images = [image] if isinstance(image, np.ndarray) else list(image)
+        if not images:
+            raise InputError("a question is about at least one picture, got none")
+        return self._reasoner.ask([check_image(one) for one in images], question, sampling)
 
     def _pixels(self, image: np.ndarray, what: str = "image") -> torch.Tensor:
+        """The whole picture as one square, as the policy sees it: (1, 3, S, S)."""
         config = self.model.config
         stretched = square(check_image(image, what), config.vision.image_size, config.resample)
         return normalise_pixels(stretched[None]).to(self.model.device, self.model.dtype)
 
-    def _ids(self, prompt: str) -> torch.Tensor:
+    def _tiles(self, image: np.ndarray, pictures: int) -> torch.Tensor:
+        """A chat picture (N, 3, S, S): several share the tiles that one alone may have."""
+        config = self.model.config
+        if config.max_tiles == 1:
+            return self._pixels(image)
+        cut = tiles(image, max(1, config.max_tiles // pictures), size=config.vision.image_size)
+        return normalise_pixels(cut).to(self.model.device, self.model.dtype)
+
+    def _ids(self, prompt: str, limit: int) -> torch.Tensor:
         ids = self.tokenizer(prompt, add_special_tokens=False, return_tensors="pt")["input_ids"]
-        limit = self.model.config.max_prompt_tokens
         if ids.shape[1] > limit:
             raise InputError(f"the prompt takes {ids.shape[1]} tokens, the model reads {limit}; shorten the text")
         return ids.to(self.model.device)
 
-    def _generate(self, image: np.ndarray, prompt: str, max_new_tokens: int) -> tuple[str, list[float]]:
-        return generate(self.model, self.tokenizer, self._ids(prompt), self._pixels(image), max_new_tokens, between=self._turnstile.text)
+    def _generate(
+        self, images: Sequence[np.ndarray], prompt: Callable[[list[int]], str], max_new_tokens: int, sampling: Sampling
+    ) -> tuple[str, tuple[float, ...]]:
+        config = self.model.config
+        pixels = [self._tiles(image, len(images)) for image in images]
+        text = prompt([len(part) * config.image_tokens for part in pixels])
+        ids = self._ids(text, config.text.max_positions - max_new_tokens)
+        done = generate(self.model, self.tokenizer, [Prompt(ids[0], torch.cat(pixels), sampling)], max_new_tokens, self._turnstile.text)[0]
+        return done.text, done.probabilities
 
 
 def check_instruction(instruction: str) -> str:

@@ -4,6 +4,8 @@
     vlaser demo                                     vlaser plan scene.png "put carrot on plate" --ground
     vlaser eval tabletop --episodes 20 --json       vlaser ask scene.png "is the carrot on the plate?"
     vlaser inspect CHECKPOINT                       vlaser parity REFERENCES
+    vlaser convert PUBLISHED FOLDER                 vlaser export CHECKPOINT FOLDER
+    vlaser bench size --size 2b
 
 What a user got wrong is one line on stderr and exit code 2; Ctrl-C is 130. Only `up` and `demo` need ROS 2.
 """

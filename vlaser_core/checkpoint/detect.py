@@ -24,6 +24,7 @@ from vlaser_core.processing.tokenizer import IMAGE, load_tokenizer
 
 # Upstream's action experts by the backbone's width (the paper's two sizes).
 _EXPERTS = {1536: ExpertSize(768, 8960), 3584: ExpertSize(768, 5600)}
+_EXPERT_CONSTANTS = ("time_max_period", "flow_steps", "flow_sigma", "max_prompt_tokens")
 
 
 def layout_of(path: Path) -> Layout:
@@ -115,6 +116,8 @@ def open_checkpoint(
 def _with_expert(source: Source, embodiment: Embodiment | None, expert: ExpertSize | None, constants: dict) -> Source:
     if embodiment is None:
         raise CheckpointError(f"{source.path}: a new expert needs an embodiment, which says how many actions and state values it has")
+    if unknown := constants.keys() - _EXPERT_CONSTANTS:
+        raise CheckpointError(f"{source.path} states its own {', '.join(sorted(unknown))}; a new expert takes {', '.join(_EXPERT_CONSTANTS)}")
     expert = expert or _EXPERTS.get(source.config.text.hidden_size)
     if expert is None:
         known = ", ".join(map(str, _EXPERTS))

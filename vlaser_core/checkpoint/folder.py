@@ -22,7 +22,7 @@ from safetensors.torch import save_file
 from transformers import PreTrainedTokenizerBase
 
 from vlaser_core.checkpoint.names import LM_HEAD
-from vlaser_core.checkpoint.source import Source, build, check, fill
+from vlaser_core.checkpoint.source import Source, build, check, expected_shapes, fill, skeleton
 from vlaser_core.checkpoint.tensors import Tensors
 from vlaser_core.embodiment import Embodiment, dump_embodiment, load_embodiment
 from vlaser_core.errors import CheckpointError, ConfigError
@@ -109,8 +109,9 @@ def folder_source(folder: Path) -> Source:
 
 
 def source_of(config: VlaserConfig, path: Path) -> Source:
-    tensors = Tensors.of_files([path])
-    return Source("vlaser", path, config, tensors, {name: (name,) for name in tensors}, token_ids=config.token_ids)
+    tensors, known = Tensors.of_files([path]), expected_shapes(skeleton(config, 0))
+    places = {name: (name,) for name in tensors if name in known}
+    return Source("vlaser", path, config, tensors, places, left_over=tuple(name for name in tensors if name not in known), token_ids=config.token_ids)
 
 
 def robot_of(folder: Path, config: VlaserConfig) -> tuple[Embodiment, Statistics] | tuple[None, None]:

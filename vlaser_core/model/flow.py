@@ -8,7 +8,7 @@ A perfect field carries noise to action + σ·noise along a straight line, so Eu
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Literal
 
 import torch
@@ -48,6 +48,13 @@ def sample_beta_times(count: int, generator: torch.Generator | None = None, alph
     Beta(alpha, 1) has the closed-form inverse u^(1/alpha), which makes the draw seedable.
     """
     return time_of_beta(torch.rand(count, generator=generator).pow(1.0 / alpha))
+
+
+def noise_of(seeds: Sequence[int | None], horizon: int, action_dim: int) -> torch.Tensor:
+    """The noise (B, H, A) that requests start from, float32 on the CPU: a generator for each seed, so that a request gets
+    the same chunk alone or among others, on any device. None draws from torch's own generator."""
+    generators = [None if seed is None else torch.Generator().manual_seed(seed) for seed in seeds]
+    return torch.stack([torch.randn(horizon, action_dim, generator=generator) for generator in generators])
 
 
 def integrate(velocity: Velocity, noise_BHA: torch.Tensor, steps: int, method: Method = "euler") -> torch.Tensor:

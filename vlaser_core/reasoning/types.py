@@ -28,6 +28,23 @@ def _check_coordinates(values: tuple[int, ...]) -> None:
 
 
 @dataclass(frozen=True)
+class Sampling:
+    """How a token is chosen. temperature 0: the likeliest. top_p: the smallest set of tokens with that much probability
+    is drawn from. seed: of the draw; the same seed gives the same text. Raises InputError for values outside their range."""
+
+    temperature: float = 0.0
+    top_p: float = 1.0
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if not 0.0 <= self.temperature < float("inf") or not 0.0 < self.top_p <= 1.0:
+            raise InputError(f"temperature is 0 or more and top_p in (0, 1]; got {self.temperature} and {self.top_p}")
+
+
+GREEDY = Sampling()
+
+
+@dataclass(frozen=True)
 class Grounding:
     """Where a phrase is in one picture of width × height pixels.
 

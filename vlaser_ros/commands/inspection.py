@@ -1,69 +1,74 @@
-"""`vlaser inspect`: what a checkpoint folder holds, from its text files and the weights' header. No ROS."""
+"""`vlaser inspect`: what a checkpoint holds, in any layout, from its text files and the weights' headers. No ROS."""
 
 from __future__ import annotations
 
 import json
-from collections import Counter
-from math import prod
 from pathlib import Path
 
-from vlaser_core.errors import CheckpointError, ConfigError
+from rich.console import Console
+from rich.table import Table
 
 
-def describe(folder: Path) -> dict:
-    """Sizes, robot, statistics and parameters by component. Weights are listed, not loaded.
+def describe(path: Path) -> dict:
+    """Parts, sizes, robot, and what is missing or left over. Weights are listed, not loaded.
 
-    Raises CheckpointError naming what is missing, damaged or does not fit together.
+    Raises CheckpointError naming a file that is missing or damaged, or a robot that does not fit its model.
     """
-    from safetensors import SafetensorError, safe_open
+    from vlaser_core.checkpoint.detect import open_source
+    from vlaser_core.checkpoint.inventory import inventory, robot_facts
 
-    from vlaser_core.checkpoint.folder import REQUIRED, read_config
-    from vlaser_core.embodiment import load_embodiment
-    from vlaser_core.processing.normalization import load_statistics
-
-    if not folder.is_dir():
-        raise CheckpointError(f"there is no checkpoint folder at {folder}")
-    missing = [name for name in REQUIRED if not (folder / name).is_file()]
-    if missing:
-        raise CheckpointError(f"checkpoint {folder} lacks {', '.join(missing)}; a checkpoint holds {', '.join(REQUIRED)} and a tokenizer")
-    config = read_config(folder)
-    try:
-        embodiment = load_embodiment(folder / "embodiment.yaml")
-    except ConfigError as error:
-        raise CheckpointError(f"checkpoint {folder}: {error}") from error
-    statistics = load_statistics(folder / "statistics.json")
-    statistics.check(embodiment, str(folder / "statistics.json"))
-    weights = folder / "model.safetensors"
-    components: Counter[str] = Counter()
-    dtypes: Counter[str] = Counter()
-    try:
-        # Opening compares the file's length with its header: a truncated file is refused here.
-        with safe_open(weights, framework="numpy") as tensors:
-            for name in tensors.keys():  # noqa: SIM118 - not a mapping
-                tensor = tensors.get_slice(name)
-                count = prod(tensor.get_shape())
-                components[name.partition(".")[0]] += count
-                dtypes[tensor.get_dtype()] += count
-    except (SafetensorError, OSError) as error:
-        raise CheckpointError(f"cannot read {weights} (truncated or not safetensors): {error}") from error
-    return {
-        "checkpoint": str(folder),
-        "bytes": sum(file.stat().st_size for file in folder.rglob("*") if file.is_file()),
-        "files": sorted(str(file.relative_to(folder)) for file in folder.rglob("*") if file.is_file()),
-        "parameters": {"total": components.total(), **dict(sorted(components.items()))},
-        "dtypes": dict(dtypes),
-        "model": config.to_dict(),
-        "embodiment": {
-            "name": embodiment.name,
-            "description": embodiment.description,
-            "cameras": [camera.name for camera in embodiment.cameras],
-            "proprio": list(embodiment.proprio.names),
-            "action": {"kind": embodiment.action.kind, "names": list(embodiment.action.names), "horizon": embodiment.action.horizon, "rate_hz": embodiment.action.rate_hz},
-        },
-        "trained_on": {"transitions": statistics.num_transitions, "trajectories": statistics.num_trajectories},
-    }
+    source = open_source(path)
+    facts = {**inventory(source), "checkpoint": str(path)}
+    files = [file for file in sorted(path.rglob("*")) if file.is_file()] if path.is_dir() else [path]
+    facts["bytes"] = sum(file.stat().st_size for file in files)
+    facts["files"] = [str(file.relative_to(path)) if path.is_dir() else file.name for file in files]
+    return facts | (robot_facts(path, source.config) if source.layout == "vlaser" else {})
 
 
-def inspect(folder: Path) -> int:
-    print(json.dumps(describe(folder), indent=1))
-    return 0
+def inspect(path: Path, as_json: bool, tensors: bool) -> int:
+    """A table, or JSON; 1 when the weights do not fill the model exactly."""
+    facts = describe(path)
+    if as_json:
+        print(json.dumps(facts, indent=1))
+    else:
+        console = Console()
+        console.print(_parts(facts))
+        for line in _remarks(facts):
+            console.print(line, highlight=False, markup=False)
+        if tensors:
+            console.print(_tensors(path))
+    return 1 if facts["fault"] else 0
+
+
+def _parts(facts: dict) -> Table:
+    table = Table("part", "sizes", "tensors", "parameters", "dtype", "MB", title=f"{facts['checkpoint']}: {facts['layout']} layout")
+    for name, part in facts["parts"].items():
+        table.add_row(name, part["size"], str(part["tensors"]), f"{part['parameters']:,}", ", ".join(part["dtypes"]), f"{part['bytes'] / 1e6:,.1f}")
+    stored = sum(part["bytes"] for part in facts["parts"].values())
+    table.add_row("total", "", str(sum(part["tensors"] for part in facts["parts"].values())), f"{facts['parameters']['total']:,}", "", f"{stored / 1e6:,.1f}")
+    return table
+
+
+def _remarks(facts: dict) -> list[str]:
+    lines = [f"{key.replace('_', ' ')}: {len(facts[key])}" + (f" {facts[key][:5]}" if facts[key] else "") for key in ("missing", "left_over")]
+    if facts["copies"]:
+        lines.append(f"second copies of weights, compared when loading: {facts['copies']}")
+    if "assumed" in facts:
+        lines.append("not stated by the file, assumed: " + ", ".join(f"{key} {value}" for key, value in facts["assumed"].items()))
+    if "embodiment" in facts:
+        robot = facts["embodiment"]
+        lines.append(f"robot: {robot['name']}, {robot['action']['horizon']} × {len(robot['action']['names'])} actions at {robot['action']['rate_hz']} Hz")
+    elif facts["model"]["expert"] is None:
+        lines.append("reasons only: no action expert")
+    return [*lines, f"fault: {facts['fault']}"] if facts["fault"] else lines
+
+
+def _tensors(path: Path) -> Table:
+    from vlaser_core.checkpoint.detect import open_source
+
+    source = open_source(path)
+    table = Table("stored name", "shape", "dtype", "here")
+    for name, entry in source.tensors.items():
+        here = ", ".join(source.places.get(name, ())) or next((f"copy of {original}" for copy, original in source.twins if copy == name), "")
+        table.add_row(name, " × ".join(map(str, entry.shape)), str(entry.dtype).removeprefix("torch."), here)
+    return table

@@ -97,9 +97,10 @@ def test_weights_cut_short_by_a_byte_are_noticed(capsys, checkpoint):
 
     weights = checkpoint / "model.safetensors"
     save_file({"backbone.a": np.zeros((2, 3), np.float32), "expert.b": np.zeros(4, np.float32)}, weights)
-    assert run(("inspect", str(checkpoint))) == 0
+    assert run(("inspect", str(checkpoint), "--json")) == 1
     facts = json.loads(capsys.readouterr().out)
-    assert facts["parameters"] == {"total": 10, "backbone": 6, "expert": 4} and facts["embodiment"]["name"] == "widowx"
+    assert facts["left_over"] == ["backbone.a", "expert.b"] and facts["embodiment"]["name"] == "widowx"
+    assert "proprio_encoder.bias" in facts["missing"] and "expert.b" in facts["fault"]
     weights.write_bytes(weights.read_bytes()[:-1])
     assert "truncated" in complaint(capsys, "inspect", str(checkpoint))
 
