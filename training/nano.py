@@ -51,18 +51,19 @@ class Scenes:
     """Teleported random scenes: objects, arm and gripper anywhere an episode might take them."""
 
     out: Path
-    per_task: int = 8000
+    per_task: int = 9000
+    rays_share: float = 0.25
+    """Share of the pictures drawn by the ray caster, so that the policy works where there is no OpenGL."""
+    renderer: str = "auto"
+    """Draws the others."""
     seed: int = 1_000_000
-    renderers: tuple[str, ...] = ("egl", "rays")
-    """Pictures are drawn in equal parts by each, so that the policy works with either."""
     workers: int = 2
 
     def run(self) -> None:
-        for renderer in self.renderers:
-            for task in TASKS:
-                record_scenes(
-                    self.out / "scenes" / renderer / task, task, self.per_task // len(self.renderers), self.seed, renderer, workers=self.workers
-                )
+        rays = round(self.per_task * self.rays_share)
+        for renderer, count, seed in ((self.renderer, self.per_task - rays, self.seed), ("rays", rays, self.seed + 1)):
+            if count:
+                record_scenes(self.out / "scenes", "all", count, seed, renderer, workers=self.workers)
 
 
 @dataclass(frozen=True)

@@ -6,15 +6,14 @@ Shards are those of recorded scenes (see vlaser_core.data.scenes), one an episod
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 
-import cv2
 import numpy as np
 
 from sim_bridge.tabletop.expert import ScriptedExpert
+from sim_bridge.tabletop.record import TRUTH_SIZE, policy_picture, write_whole
 from sim_bridge.tabletop.world import Tabletop
 from sim_bridge.world import execute
 from vlaser_core.errors import KinematicsError
@@ -40,7 +39,6 @@ def record_rollouts(
     instead of the policy's, which carries a weak policy on to the later phases of the task.
     """
     world = Tabletop(renderer)
-    out.mkdir(parents=True, exist_ok=True)
     for episode in range(episodes):
         shard = out / f"{seed + episode:08d}.npz"
         if shard.exists():
@@ -53,11 +51,11 @@ def record_rollouts(
             observation = world.observe()
             joints, _ = world.joint_state()
             wanted = expert.chunk()
-            images.append(cv2.resize(next(iter(observation.images.values())), (size, size), interpolation=cv2.INTER_AREA))
+            images.append(policy_picture(next(iter(observation.images.values())), size))
             proprio.append(observation.proprio)
             chunks.append(wanted)
             joints_seen.append(joints)
-            truths.append(json.dumps(asdict(world.truth(160, 120))))
+            truths.append(json.dumps(asdict(world.truth(*TRUTH_SIZE))))
             chunk = policy(observation, world.instruction, (seed + episode) * 1000 + taken)
             if rng.random() < expert_share:
                 chunk = ActionChunk(wanted, chunk.stamp, chunk.dt, chunk.inference_s)
@@ -67,12 +65,13 @@ def record_rollouts(
                 world.advance(len(chunk.actions) * chunk.dt)
             taken += len(chunk.actions)
             since_success = since_success + len(chunk.actions) if world.is_success() else 0
-        shard.with_suffix(".jsonl").write_text("\n".join(truths) + "\n", encoding="utf-8")
-        partial = shard.with_suffix(".part")
-        with partial.open("wb") as file:
-            np.savez(
-                file, images=np.stack(images), proprio=np.array(proprio, np.float32), chunks=np.array(chunks, np.float32),
-                joints=np.array(joints_seen, np.float32),
-            )
-        os.replace(partial, shard)
+        arrays = {
+            "images": np.stack(images),
+            "proprio": np.array(proprio, np.float32),
+            "chunks": np.array(chunks, np.float32),
+            "joints": np.array(joints_seen, np.float32),
+        }
+        # The pictures last: an episode without them counts as not recorded.
+        write_whole(shard.with_suffix(".jsonl"), lambda file, lines=truths: file.write_text("\n".join(lines) + "\n", encoding="utf-8"))
+        write_whole(shard, lambda file, content=arrays: np.savez(file, **content))
     world.close()
