@@ -1,11 +1,13 @@
 """The nano policy, from nothing to a checkpoint. Every step resumes where it was stopped.
 
+`training/nano.sh` runs it all. Step by step:
+
     python -m training.nano scenes   --out runs/nano            # random scenes of the four tabletop tasks, exact truth
     torchrun --standalone --nproc-per-node 2 -m training.nano sft --out runs/nano   # stage 1: language
     torchrun --standalone --nproc-per-node 2 -m training.nano flow --out runs/nano  # stage 2: actions; backbone frozen, prefixes cached
     python -m training.nano rollouts --out runs/nano            # the policy drives, the scripted expert says what it would do
     torchrun … -m training.nano flow --out runs/nano --round 1  # stage 2 again, with those states added
-    vlaser eval tabletop --checkpoint runs/nano/checkpoint --episodes 100
+    vlaser eval tabletop --checkpoint runs/nano/checkpoint1 --episodes 100
 """
 
 from __future__ import annotations
@@ -71,7 +73,7 @@ class Sft:
     """Stage 1: the backbone learns to see the table, by next-token loss on exact answers."""
 
     out: Path
-    steps: int = 6000
+    steps: int = 2700
     batch: int = 48
     learning_rate: float = 1.5e-3
     policy_share: float = 0.7
@@ -127,8 +129,9 @@ class Flow:
     """How many sets of `rollouts` to train on besides the scenes."""
     rollout_share: float = 0.4
     """Share of the samples that come from them."""
-    steps: int = 8000
-    batch: int = 256
+    steps: int = 1800
+    batch: int = 192
+    """Samples a step and process."""
     learning_rate: float = 2e-3
     proprio_noise: float = 0.01
     """Standard deviation added to normalised proprioception, so that the policy does not lean on its last digit."""
