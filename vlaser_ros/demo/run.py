@@ -7,7 +7,6 @@ while those are made leaves them out.
 from __future__ import annotations
 
 import os
-import random
 import shutil
 import signal
 import sys
@@ -31,6 +30,7 @@ from vlaser_ros.demo.film import Strip, shoot
 from vlaser_ros.demo.recorder import Recorder
 from vlaser_ros.demo.screen import table
 from vlaser_ros.demo.settings import Episode, Settings
+from vlaser_ros.domains import free_domain
 from vlaser_ros.up import Stack
 
 CONTRACT = "tabletop"
@@ -111,7 +111,7 @@ def _terminable() -> Iterator[None]:
 
 def _live(settings: Settings, tasks: tuple[str, ...], outcome: Outcome, console: Console) -> None:
     # A domain of its own and this machine only: a robot on the network must not follow a demo.
-    domain = random.randint(1, 100) if settings.domain_id is None else settings.domain_id
+    domain = free_domain() if settings.domain_id is None else settings.domain_id
     local = {"ROS_DOMAIN_ID": str(domain), "ROS_AUTOMATIC_DISCOVERY_RANGE": "LOCALHOST"}
     os.environ.update(local)
     overrides: dict[str, object] = {"engine": settings.engine, "threads": settings.threads, "task": tasks[0], "seed": settings.seed}

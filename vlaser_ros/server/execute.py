@@ -76,7 +76,7 @@ def check_goal(goal: Execute.Goal, embodiment: Embodiment) -> None:
 class PolicyRun:
     """Runs one goal. publish sends a chunk, hold asks the controller to hold; both are thread-safe.
 
-    cancelled and stopping are asked often and must be cheap; now: the ROS clock in s; next_sequence counts chunks.
+    listened: whether a controller is there to take chunks and answer. cancelled and stopping are asked often and must be cheap; now: the ROS clock in s; next_sequence counts chunks.
     """
 
     def __init__(
@@ -88,6 +88,7 @@ class PolicyRun:
         settings: Settings,
         now: Callable[[], float],
         next_sequence: Callable[[], int],
+        listened: Callable[[], bool],
         publish: Callable[[ActionChunk], None],
         hold: Callable[[str], None],
         feedback: Callable[[Execute.Feedback], None],
@@ -96,7 +97,7 @@ class PolicyRun:
         stopping: Callable[[], bool],
     ) -> None:
         self.engine, self.views, self.verdicts, self.settings = engine, views, verdicts, settings
-        self.now, self.next_sequence, self.publish, self.hold = now, next_sequence, publish, hold
+        self.now, self.next_sequence, self.listened, self.publish, self.hold = now, next_sequence, listened, publish, hold
         self.feedback, self.seen, self.cancelled, self.stopping = feedback, seen, cancelled, stopping
 
     def run(self, goal: Execute.Goal, goal_id: str) -> Execute.Result:
@@ -129,6 +130,7 @@ class PolicyRun:
         def interrupted() -> bool:
             return self.cancelled() or self.stopping() or time.monotonic() - tally.began > limit
 
+        self._await_controller(tally, limit)
         while True:
             try:
                 view = self.views.wait(after, settings.observation_timeout, interrupted)
@@ -156,6 +158,15 @@ class PolicyRun:
             refusals, after = refusals + 1, view.stamp
             if verdict.code == ResultCode.GATE_ESTOP or refusals >= settings.max_rejections:
                 raise Fault(verdict.code, f"{verdict.reason} ({refusals} chunks in a row rejected; the arm holds)")
+
+    def _await_controller(self, tally: Tally, limit: float) -> None:
+        # A server that has just started may know its client before its controller; what it sent then would be lost.
+        deadline = time.monotonic() + self.settings.verdict_timeout
+        while not self.listened():
+            self._check_interrupted(tally, limit)
+            if time.monotonic() > deadline:
+                raise Fault(ResultCode.NO_CONTROLLER, "nobody takes chunks on vlaser/action_chunk and answers on vlaser/chunk_verdict; does chunk_controller run?")
+            time.sleep(0.02)
 
     def _check_interrupted(self, tally: Tally, limit: float) -> None:
         if self.cancelled() or self.stopping():

@@ -198,6 +198,7 @@ class VlaserServer(Node):
             settings=self.settings,
             now=self.now,
             next_sequence=self.next_sequence,
+            listened=self.listened,
             publish=self.publish_chunk,
             hold=self.hold,
             feedback=lambda feedback: self._feed(handle, feedback),
@@ -206,6 +207,10 @@ class VlaserServer(Node):
             stopping=self.stop.is_set,
         )
         return run.run(handle.request, self._goal_id)
+
+    def listened(self) -> bool:
+        """Whether somebody takes chunks, and somebody gives verdicts."""
+        return self.chunks.get_subscription_count() > 0 and self.count_publishers(self.resolve_topic_name("vlaser/chunk_verdict")) > 0
 
     def publish_chunk(self, message: ActionChunk) -> None:
         self.inference_s = message.inference_time

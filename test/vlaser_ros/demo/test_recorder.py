@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import random
 import time
 from pathlib import Path
 
@@ -24,13 +23,14 @@ from vlaser_msgs.msg import ActionChunk, Grounding
 from vlaser_core.errors import InputError
 from vlaser_ros.bag_types import BagTypes
 from vlaser_ros.demo.recorder import Recorder, message_class
+from vlaser_ros.domains import free_domain  # noqa: E402
 
 pytestmark = pytest.mark.ros
 
 
 @pytest.fixture
 def node():
-    context, domain = Context(), random.randint(1, 100)
+    context, domain = Context(), free_domain()
     rclpy.init(context=context, domain_id=domain)
     node = Node("talker", context=context)
     node.domain = domain

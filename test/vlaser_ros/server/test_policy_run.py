@@ -60,6 +60,7 @@ class Stage:
         self.model, self.clock, self.sent, self.held, self.told = Model(), 100.0, [], [], []
         self.after: list[float] = []
         self.judge = lambda index: ResultCode.NONE
+        self.controllers = 1
         self.cancelled, self.stopping = threading.Event(), threading.Event()
         self.verdicts = Verdicts()
 
@@ -88,6 +89,7 @@ class Stage:
             settings=Settings(60.0, 1.0, 0.2, 0.01, 3, 5, "Is the task done: {instruction}?"),
             now=lambda: self.clock,
             next_sequence=lambda: len(self.sent) + 1,
+            listened=lambda: self.controllers,
             publish=self.publish,
             hold=self.held.append,
             feedback=self.told.append,
@@ -165,6 +167,13 @@ def test_without_a_verdict_the_missing_controller_is_named(stage):
     stage.judge = lambda index: None
     result = stage.run()
     assert result.error_code == ResultCode.NO_CONTROLLER and "chunk_controller" in result.error_msg and stage.held == ["goal"]
+
+
+def test_nothing_is_sent_to_a_controller_that_is_not_there(stage):
+    stage.controllers = 0
+    result = stage.run()
+    assert result.error_code == ResultCode.NO_CONTROLLER and "chunk_verdict" in result.error_msg
+    assert stage.sent == [] and stage.model.predictions == 0
 
 
 def test_the_latched_stop_ends_the_goal_at_its_first_refusal(stage):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 import threading
 import time
 
@@ -21,6 +20,7 @@ from vlaser_msgs.srv import Ground  # noqa: E402
 
 from vlaser_core.embodiment import load_embodiment  # noqa: E402
 from vlaser_ros.client import Refused, VlaserClient  # noqa: E402
+from vlaser_ros.domains import free_domain  # noqa: E402
 from vlaser_ros.images import from_compressed, to_compressed  # noqa: E402
 from vlaser_ros.server.node import VlaserServer  # noqa: E402
 from vlaser_ros.server.reasoning import Reasoning  # noqa: E402
@@ -69,7 +69,7 @@ class Site:
 
 @pytest.fixture(scope="module")
 def site():
-    domain = random.randint(1, 100)
+    domain = free_domain()
     options = {"engine": "stand_in", "stand_in_delay": 0.0, "image_topics": f"[{TOPIC}]", "max_observation_age": 30.0, "joint_states_tolerance": 1.0}
     arguments = [part for name, value in options.items() for part in ("-p", f"{name}:={value}")]
     rclpy.init(args=["--ros-args", *arguments], domain_id=domain, signal_handler_options=SignalHandlerOptions.NO)
