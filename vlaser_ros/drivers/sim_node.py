@@ -23,7 +23,7 @@ from vlaser_ros.drivers.trajectory_message import read_trajectory
 from vlaser_ros.drivers.world_loop import WorldLoop, WorldStatus
 from vlaser_ros.drivers.worlds import make_world
 from vlaser_ros.images import to_message
-from vlaser_ros.messages import header, to_time
+from vlaser_ros.messages import header, to_seconds, to_time
 from vlaser_ros.parameters import declare
 
 RESET_TIMEOUT = 20.0  # s; a scene settles in well under one
@@ -75,7 +75,8 @@ class SimDriver(Node):
 
     def on_trajectory(self, message: JointTrajectory) -> None:
         try:
-            if not self.loop.play(*read_trajectory(message, self.joint_names, self.now())):
+            stamp = to_seconds(message.header.stamp) or self.now()
+            if not self.loop.play(*read_trajectory(message, self.joint_names, self.now()), stamp):
                 raise InputError("every point of the trajectory is past")
         except InputError as error:
             self.refused += 1

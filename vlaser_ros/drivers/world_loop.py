@@ -70,6 +70,7 @@ class WorldLoop(threading.Thread):
         self._commanded = np.zeros(0)
         self._trajectory_lock = threading.Lock()
         self._moved_at: float | None = None
+        self._reset_at = 0.0
         self._seed, self._slip = seed, 0.0
 
     def reset(self, task: str, seed: int) -> Future:
@@ -78,14 +79,17 @@ class WorldLoop(threading.Thread):
         self._requests.put((task, seed, future))
         return future
 
-    def play(self, times: np.ndarray, positions: np.ndarray) -> bool:
+    def play(self, times: np.ndarray, positions: np.ndarray, stamp: float = np.inf) -> bool:
         """Splice a trajectory, due at `times` (s); without points: stop. False when every point is past.
 
-        Raises InputError while the world is not built yet.
+        stamp: s, what the motion starts from. Raises InputError while the world is not built yet, and for a stamp
+        before the last reset: that motion was meant for another scene.
         """
         with self._trajectory_lock:
             if self._player is None:
                 raise InputError("the world is still loading; nothing can move yet")
+            if stamp < self._reset_at:
+                raise InputError(f"the trajectory starts {self._reset_at - stamp:.3f} s before the scene was reset")
             now = self._now()
             start = self._player.sample(now) if self._player.active else self._commanded
             if not len(times):
@@ -123,6 +127,7 @@ class WorldLoop(threading.Thread):
             self._player = TrajectoryPlayer(switched=tuple(range(count, count + len(fingers))))
             self._commanded = np.concatenate([joints, fingers])
             self._moved_at = None
+            self._reset_at = self._now()
         self._seed, self._slip = seed, 0.0
         self._next = self._next_image = self._next_status = self._now()
 

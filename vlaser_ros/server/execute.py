@@ -74,7 +74,7 @@ def check_goal(goal: Execute.Goal, embodiment: Embodiment) -> None:
 
 
 class PolicyRun:
-    """Runs one goal. publish sends a chunk, hold asks the controller to hold; both are thread-safe.
+    """Runs one goal. publish sends a chunk, hold asks the controller to hold and returns that request's number; both are thread-safe.
 
     listened: whether a controller is there to take chunks and answer. cancelled and stopping are asked often and must be cheap; now: the ROS clock in s; next_sequence counts chunks.
     """
@@ -90,7 +90,7 @@ class PolicyRun:
         next_sequence: Callable[[], int],
         listened: Callable[[], bool],
         publish: Callable[[ActionChunk], None],
-        hold: Callable[[str], None],
+        hold: Callable[[str], int],
         feedback: Callable[[Execute.Feedback], None],
         seen: Callable[[View, str], None],
         cancelled: Callable[[], bool],
@@ -114,8 +114,8 @@ class PolicyRun:
             result.outcome, result.error_code, result.error_msg = Execute.Result.TIMED_OUT, ResultCode.TIMEOUT, str(error)
         except Fault as fault:
             result.outcome, result.error_code, result.error_msg = Execute.Result.FAILED, fault.code, str(fault)
-        if result.error_code and tally.sent:
-            self.hold(goal_id)
+        if tally.sent:
+            self._end_motion(goal_id, result)
         _summarise(tally, result)
         return result
 
@@ -158,6 +158,12 @@ class PolicyRun:
             refusals, after = refusals + 1, view.stamp
             if verdict.code == ResultCode.GATE_ESTOP or refusals >= settings.max_rejections:
                 raise Fault(verdict.code, f"{verdict.reason} ({refusals} chunks in a row rejected; the arm holds)")
+
+    def _end_motion(self, goal_id: str, result: Execute.Result) -> None:
+        sequence = self.hold(goal_id)
+        # Once this is answered nothing of the goal is still to come: whoever reads the result may reset the scene at once.
+        if result.error_code not in (ResultCode.NO_CONTROLLER, ResultCode.SHUTDOWN):
+            self.verdicts.wait(sequence, self.settings.verdict_timeout, self.stopping)
 
     def _await_controller(self, tally: Tally, limit: float) -> None:
         # A server that has just started may know its client before its controller; what it sent then would be lost.

@@ -217,8 +217,10 @@ class VlaserServer(Node):
         self.chunk_meter.tick()
         self.chunks.publish(message)
 
-    def hold(self, goal_id: str) -> None:
-        self.chunks.publish(hold_message(self.engine.embodiment, stamp=self.now(), sequence=self.next_sequence(), goal_id=goal_id))
+    def hold(self, goal_id: str) -> int:
+        sequence = self.next_sequence()
+        self.chunks.publish(hold_message(self.engine.embodiment, stamp=self.now(), sequence=sequence, goal_id=goal_id))
+        return sequence
 
     def _feed(self, handle, feedback: Execute.Feedback) -> None:
         self.rejections += not feedback.verdict.accepted

@@ -103,6 +103,21 @@ def test_a_reset_starts_another_episode_and_an_unknown_task_keeps_this_one(monke
     assert hand.states[-1].seed == 9 and hand.states[-1].steps == 0
 
 
+def test_motion_meant_for_the_scene_before_a_reset_is_refused(monkeypatch):
+    hand, refusals = Hand(monkeypatch), []
+
+    def late() -> None:
+        with pytest.raises(InputError, match="before the scene was reset") as refusal:
+            hand.loop.play(np.array([101.5]), np.array([HOME + 0.3]), stamp=100.4)
+        refusals.append(refusal)
+
+    hand.actions[100.5] = lambda: hand.loop.reset("", 9)
+    hand.actions[100.8] = late
+    hand.run(1.5)
+    waist = [values[0] for stamp, values in hand.joints if stamp > 100.7]
+    assert refusals and np.ptp(waist) == 0.0 and hand.states[-1].steps == 0
+
+
 def test_nothing_moves_before_the_world_is_built(monkeypatch):
     with pytest.raises(InputError, match="still loading"):
         Hand(monkeypatch).loop.play(np.array([101.0]), np.array([HOME]))
