@@ -101,12 +101,13 @@ def _prepare(folder: Path) -> None:
 
 @contextmanager
 def _terminable() -> Iterator[None]:
-    """SIGTERM as Ctrl-C, so that both end the processes the same way."""
-    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    """SIGTERM as Ctrl-C, so that both end the processes the same way; also where a shell started us with SIGINT ignored."""
+    before = {number: signal.signal(number, signal.default_int_handler) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _live(settings: Settings, tasks: tuple[str, ...], outcome: Outcome, console: Console) -> None:
