@@ -13,7 +13,7 @@ from vlaser_msgs.action import Execute
 
 from vlaser_core.embodiment import Embodiment
 from vlaser_core.reasoning.types import Grounding
-from vlaser_ros.client import NotReady, Refused, VlaserClient
+from vlaser_ros.client import Refused, VlaserClient
 from vlaser_ros.demo.recorder import Recorder
 from vlaser_ros.demo.settings import Episode
 from vlaser_ros.messages import grounding_message, to_time
@@ -95,7 +95,7 @@ class Runner:
         def wait() -> None:
             try:
                 outcome.append(self.client.result(None))
-            except NotReady as error:
+            except Exception as error:  # raised again below, where the episode runs
                 outcome.append(error)
 
         waiter = threading.Thread(target=wait, name="demo_result", daemon=True)
@@ -109,6 +109,7 @@ class Runner:
         except BaseException:
             # Interrupted, or a process died: the arm must not go on moving while the rest is taken down.
             self.client.cancel()
+            waiter.join(3.0)  # or the client would be closed under it
             raise
         result = outcome[0]
         if isinstance(result, Exception):
