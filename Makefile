@@ -50,6 +50,9 @@ $(VENV)/.interfaces: $(VENV)/.torch $(INTERFACES)
 	$(PIP) install --quiet --constraint $(VENV)/constraints.txt ./msg
 	touch $@
 
+# Other people's clients of `vlaser serve`, for its tests. Without what they declare: openpi-client asks for NumPy below 2, which its
+# code does not need, and vla-eval for what its benchmarks need; dm-tree and the rest of what their clients import is in `test`.
 $(VENV)/.installed: $(VENV)/.interfaces pyproject.toml setup.cfg setup.py
-	$(PIP) install --quiet --constraint $(VENV)/constraints.txt --editable '.[test]'
+	$(PIP) install --quiet --constraint $(VENV)/constraints.txt --editable '.[data,test]'
+	$(PIP) install --quiet --no-deps openpi-client==0.1.2 vla-eval==0.8.0
 	touch $@

@@ -1,6 +1,6 @@
-"""The WidowX 250s: chunk controller and server; the simulated arm in its place with sim:=true.
+"""The WidowX 250s: driver, chunk controller, server; the simulated arm in its place with sim:=true.
 
-    ros2 launch vlaser_ros widowx.launch.py sim:=true
+    ros2 launch vlaser_ros widowx.launch.py robot_names:=[wx250s]
 """
 
 from launch import LaunchDescription

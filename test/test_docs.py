@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from vlaser_ros.bringup import load_bringup
 from vlaser_ros.commands.arguments import parse
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -47,13 +48,13 @@ def commands(name: str, program: str) -> Iterator[list[str]]:
 
 
 @lru_cache(maxsize=None)
-def help_of(subcommand: str) -> str:
-    """What `vlaser SUBCOMMAND --help` prints. Fails for a subcommand that there is not."""
+def help_of(*subcommands: str) -> str:
+    """What `vlaser SUBCOMMAND [SUBCOMMAND] --help` prints. Fails for a subcommand that there is not."""
     shown = io.StringIO()
     with contextlib.redirect_stdout(shown), contextlib.redirect_stderr(shown), pytest.raises(SystemExit) as end:
-        parse([subcommand, "--help"])
+        parse([*subcommands, "--help"])
     # An unknown one is answered with the help of the whole program, and code 0.
-    assert end.value.code == 0 and shown.getvalue().startswith(f"usage: vlaser {subcommand} "), f"there is no `vlaser {subcommand}`"
+    assert end.value.code == 0 and shown.getvalue().startswith(f"usage: vlaser {' '.join(subcommands)} "), f"there is no `vlaser {' '.join(subcommands)}`"
     return shown.getvalue()
 
 
@@ -96,8 +97,37 @@ def test_commands_in_the_text_exist_with_their_options(name):
         if words[0] != "vlaser" or len(words) < 2:
             continue
         shown = help_of(words[1])
+        nested = re.search(r"\{([\w,]+)\}", shown.splitlines()[0])
+        if nested and len(words) > 2 and words[2] in nested[1].split(","):
+            shown = help_of(words[1], words[2])
         missing = [word for word in words[2:] if word.startswith("--") and not re.search(rf"{word}(?![\w-])", shown)]
         assert not missing, f"{name}: `{span}`"
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_launch_files_exist_with_the_arguments_they_are_given(name):
+    for words in commands(name, "ros2"):
+        if words[:2] != ["launch", "vlaser_ros"]:
+            continue
+        file, given = ROOT / "launch" / words[2], {word.partition(":=")[0] for word in words[3:] if ":=" in word}
+        assert file.is_file(), f"{name}: {words[2]}"
+        robot = words[2].removesuffix(".launch.py")
+        if robot == "view":
+            # Read, not imported: it needs ROS 2's launch.
+            known = set(re.findall(r'_Argument\("(\w+)"', (ROOT / "vlaser_ros/viewing.py").read_text(encoding="utf-8")))
+        else:
+            known = {argument.name for argument in load_bringup(robot).every_argument()}
+        assert given <= known, f"{name}: {shlex.join(words)}: {sorted(given - known)}"
+
+
+def test_every_page_is_found_from_the_readme():
+    linked = set(LINK.findall(prose("README.md")))
+    assert {name for name in NAMES if name.startswith("docs/")} <= linked
+
+
+def test_every_picture_is_shown_by_some_page():
+    shown = {Path(found).name for page in NAMES for found in re.findall(r"!\[[^]]*\]\(([^)]+)\)", prose(page))}
+    assert {path.name for path in (ROOT / "docs/images").iterdir()} == shown
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -1,1 +1,1 @@
-"""Recipes: one readable file a pipeline, run as commands. Imports vlaser_core and sim_bridge; nothing imports this."""
+"""Recipes: one readable file a pipeline, run as commands. Imports vlaser_core and sim_bridge; nothing but the `vlaser` command imports this."""

@@ -13,14 +13,14 @@
 from __future__ import annotations
 
 import dataclasses
-import time
+import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
-import torch.distributed as dist
 import tyro
+from transformers import PreTrainedTokenizerBase
 
 from sim_bridge.tabletop import TASKS
 from sim_bridge.tabletop.record import record_scenes
@@ -34,12 +34,15 @@ from vlaser_core.model.config import nano
 from vlaser_core.model.vlaser import Vlaser
 from vlaser_core.processing.augment import photometric
 from vlaser_core.processing.normalization import Spread, Statistics
-from vlaser_core.processing.pixels import normalise_pixels
 from vlaser_core.processing.tokenizer import IMAGE, train_nano_tokenizer
-from vlaser_core.reasoning.prompts import policy_prompt
-from vlaser_core.train.flow import PrefixStore, flow_matching_loss, normalised_samples
+from vlaser_core.train.flow_data import ChunkTargets, Prompts
+from vlaser_core.train.flow_loss import FlowLoss, Stored
 from vlaser_core.train.language import LanguageLoss, SequenceEncoder
 from vlaser_core.train.loop import LoopConfig, train
+from vlaser_core.train.parts import choose
+from vlaser_core.train.prefixes import PrefixStore
+from vlaser_core.train.processes import Processes, Share, join
+from vlaser_core.train.views import filled
 
 # What a picture is asked about in stage 1 besides the policy's own prompt; names given twice are asked twice as often.
 FAMILIES = (
@@ -80,24 +83,24 @@ class Sft:
     """Share of batches made of the policy's own prompt; the rest are conversations."""
     turns: int = 2
     number_width: float = 6.0
+    init_from: Path | None = None
+    """A nano checkpoint to go on from, with its tokenizer and its expert; without it everything begins at random."""
     seed: int = 0
     threads: int = 1
 
     def run(self) -> None:
         torch.set_num_threads(self.threads)
-        rank, world = _join_processes()
+        processes = join()
         torch.manual_seed(self.seed)
-        tokenizer = train_nano_tokenizer(corpus())
-        config = nano(len(tokenizer))
-        model = Vlaser(config, tokenizer.convert_tokens_to_ids(IMAGE))
-        torch.nn.init.trunc_normal_(model.backbone.model.vision_tower.embeddings.position_embeddings, std=0.02)
+        model, tokenizer = self.beginning()
+        config = model.config
         for parameter in model.expert_parameters():
             parameter.requires_grad_(False)
         scenes = usable(load_scenes(self.out / "scenes"))
         encoder, loss = SequenceEncoder(tokenizer, config), LanguageLoss(tokenizer, self.number_width)
 
         def loss_at(step: int) -> torch.Tensor:
-            rng = np.random.default_rng((self.seed, step * world + rank))
+            rng = np.random.default_rng((self.seed, step * processes.count + processes.rank))
             rows = rng.integers(len(scenes), size=self.batch)
             # The kind is drawn per step, not per row nor per rank: one kind is one length, and ranks finish together.
             as_policy = np.random.default_rng((self.seed, step)).random() < self.policy_share
@@ -113,11 +116,18 @@ class Sft:
             return loss(model, batch)
 
         train(model, loss_at, LoopConfig(self.steps, self.learning_rate, weight_decay=0.02, ema=0.998), self.out, "sft")
-        if rank == 0:
-            for stale in self.out.glob("prefixes*.pt"):
-                stale.unlink()  # they are another backbone's
+        if processes.leader:
             embodiment = load_embodiment("widowx")
             save_checkpoint(Checkpoint(model, tokenizer, embodiment, statistics_of(scenes)), self.out / "backbone")
+
+    def beginning(self) -> tuple[Vlaser, PreTrainedTokenizerBase]:
+        if self.init_from is not None:
+            checkpoint = load_checkpoint(self.init_from)
+            return checkpoint.model, checkpoint.tokenizer
+        tokenizer = train_nano_tokenizer(corpus())
+        model = Vlaser(nano(len(tokenizer)), tokenizer.convert_tokens_to_ids(IMAGE))
+        torch.nn.init.trunc_normal_(model.backbone.model.vision_tower.embeddings.position_embeddings, std=0.02)
+        return model, tokenizer
 
 
 @dataclass(frozen=True)
@@ -140,35 +150,28 @@ class Flow:
 
     def run(self) -> None:
         torch.set_num_threads(self.threads)
-        rank, world = _join_processes()
+        processes = join()
         checkpoint = load_checkpoint(self.out / "backbone")
-        model, statistics = checkpoint.model, checkpoint.statistics
-        grip = checkpoint.embodiment.action.gripper_dims
+        model = checkpoint.model
         sets = [usable(load_scenes(self.out / "scenes"))] + [load_scenes(self.out / f"rollouts{k}") for k in range(self.round)]
-        # Each process keeps the prefixes of its own share of the samples.
-        sets = [part.where(np.arange(len(part)) % world == rank) for part in sets]
-        stores = [prefixes(checkpoint, part, self.out / f"prefixes{k}-{rank}of{world}.pt") for k, part in enumerate(sets)]
-        store = stores[0] if len(stores) == 1 else PrefixStore.joined(stores)
-        samples = normalised_samples(
-            np.concatenate([statistics.normalise_proprio(part.proprio) for part in sets]),
-            np.concatenate([statistics.normalise_actions(part.chunks, grip) for part in sets]),
-        )
-        model.backbone.requires_grad_(False)
+        stores = [prefixes(checkpoint, part, self.out / f"prefixes{k}", processes) for k, part in enumerate(sets)]
+        choose(model, "expert")
         if self.round:
             load_weights(model, self.out / f"checkpoint{self.round - 1}" / "model.safetensors")
+        recorded, size = len(sets[0]), self.batch * processes.count
 
-        def loss_at(step: int) -> torch.Tensor:
-            generator = torch.Generator().manual_seed((self.seed * 1_000_003 + step) * world + rank)
-            rows = torch.randint(len(sets[0]), (self.batch,), generator=generator)
+        def rows_of(step: int) -> np.ndarray:
+            rng = np.random.default_rng((self.seed, step))
+            rows = rng.integers(recorded, size=size)
             if self.round:
-                visited = torch.randint(len(sets[0]), len(samples), (self.batch,), generator=generator)
-                rows = torch.where(torch.rand(self.batch, generator=generator) < self.rollout_share, visited, rows)
-            proprio = samples.proprio[rows]
-            proprio = (proprio + self.proprio_noise * torch.randn(proprio.shape, generator=generator)).clamp(-1, 1)
-            return flow_matching_loss(model, store.read(rows), proprio, samples.actions[rows], samples.valid[rows], generator)
+                visited = rng.integers(recorded, sum(len(part) for part in sets), size=size)
+                rows = np.where(rng.random(size) < self.rollout_share, visited, rows)
+            return rows
 
-        train(model, loss_at, LoopConfig(self.steps, self.learning_rate, ema=0.999), self.out, f"flow{self.round}")
-        if rank == 0:
+        share, targets = Share(size, processes=processes), targets_of(checkpoint, *sets)
+        loss = FlowLoss(model, share, rows_of, targets, Stored(model, *stores), jitter=self.proprio_noise, seed=self.seed)
+        train(model, loss, LoopConfig(self.steps, self.learning_rate, ema=0.999), self.out, f"flow{self.round}")
+        if processes.leader:
             save_checkpoint(dataclasses.replace(checkpoint, model=model), self.out / f"checkpoint{self.round}")
 
 
@@ -181,6 +184,7 @@ class Rollouts:
     episodes: int = 60
     """Per task and renderer."""
     seed: int = 2_000_000
+    tasks: tuple[str, ...] = tuple(TASKS)
     renderers: tuple[str, ...] = ("egl", "rays")
     expert_share: float = 0.3
     """Share of chunks that the expert executes, so that rollouts of a weak policy reach the end of the task too."""
@@ -189,7 +193,7 @@ class Rollouts:
     def run(self) -> None:
         engine = Engine.load(self.out / f"checkpoint{self.round}", threads=self.threads)
         for renderer in self.renderers:
-            for task in TASKS:
+            for task in self.tasks:
                 folder = self.out / f"rollouts{self.round}" / renderer / task
                 policy = lambda observation, instruction, seed: engine.predict(observation, instruction, seed=seed)  # noqa: E731
                 record_rollouts(folder, task, self.episodes, self.seed + 10_000 * self.round, renderer, policy, expert_share=self.expert_share)
@@ -206,36 +210,35 @@ def statistics_of(scenes: SceneSet) -> Statistics:
     return Statistics(Spread.of(actions), Spread.of(scenes.proprio.astype(float)), len(scenes), len(scenes))
 
 
-def prefixes(checkpoint: Checkpoint, scenes: SceneSet, cache: Path, batch: int = 64) -> PrefixStore:
-    """The frozen backbone's view of every scene, with a little photometric change as on the robot; kept in `cache`."""
-    config, tokenizer = checkpoint.model.config, checkpoint.tokenizer
-    prompts = {
-        task.instruction: tokenizer(policy_prompt(task.instruction, config.image_tokens), add_special_tokens=False)["input_ids"]
-        for task in TASKS.values()
-    }
-    store = PrefixStore(len(scenes), checkpoint.model, max(len(ids) for ids in prompts.values()))
-    if cache.exists():
-        store.load(cache)
-        return store
-    rng, started = np.random.default_rng(0), time.monotonic()
-    for first in range(0, len(scenes), batch):
-        rows = slice(first, min(first + batch, len(scenes)))
-        ids = [prompts[truth.instruction] for truth in scenes.truths[rows]]
-        width = max(len(row) for row in ids)
-        padded = torch.tensor([row + [tokenizer.pad_token_id] * (width - len(row)) for row in ids])
-        mask = torch.tensor([[True] * len(row) + [False] * (width - len(row)) for row in ids])
-        store.fill(checkpoint.model, rows, padded, mask, normalise_pixels(photometric(scenes.images[rows], rng, strength=0.5)))
-    store.save(cache)
-    print(f"{len(scenes)} prefixes in {time.monotonic() - started:.0f} s")
-    return store
+def targets_of(checkpoint: Checkpoint, *sets: SceneSet) -> ChunkTargets:
+    """Proprioception and chunks of scenes, normalised; one set after the other."""
+    statistics, grip = checkpoint.statistics, checkpoint.embodiment.action.gripper_dims
+    return ChunkTargets(
+        np.concatenate([statistics.normalise_proprio(part.proprio) for part in sets]),
+        np.concatenate([statistics.normalise_actions(part.chunks, grip) for part in sets]),
+    )
 
 
-def _join_processes() -> tuple[int, int]:
-    """(rank, processes) of a torchrun, (0, 1) otherwise."""
-    if not dist.is_torchelastic_launched():
-        return 0, 1
-    dist.init_process_group("gloo")
-    return dist.get_rank(), dist.get_world_size()
+def prompts_of(checkpoint: Checkpoint, scenes: SceneSet) -> tuple[Prompts, np.ndarray]:
+    """The tasks' instructions as the policy is told them, and which one each scene has."""
+    instructions = [task.instruction for task in TASKS.values()]
+    wording = np.array([instructions.index(truth.instruction) for truth in scenes.truths])
+    return Prompts(instructions, checkpoint.tokenizer, checkpoint.model.config), wording
+
+
+def prefixes(checkpoint: Checkpoint, scenes: SceneSet, folder: Path, processes: Processes = Processes()) -> PrefixStore:
+    """The frozen backbone's view of every scene, with a little photometric change as on the robot; kept in `folder`."""
+    model = checkpoint.model
+    prompts, wording = prompts_of(checkpoint, scenes)
+    identity = hashlib.sha256(scenes.proprio.tobytes() + scenes.chunks.tobytes()).hexdigest()
+    return filled(
+        lambda: PrefixStore.open(folder, len(scenes), model, prompts.longest, identity),
+        model,
+        prompts,
+        wording,
+        lambda rows: (scenes.images[rows][:, None], np.ones(len(rows), bool)),
+        processes=processes,
+    )
 
 
 if __name__ == "__main__":

@@ -2,23 +2,27 @@
 # The shipped nano policy, from nothing to an evaluated checkpoint. Every step resumes: run it again after an interruption.
 #
 #   bash training/nano.sh             runs/nano, about four core-hours
-#   bash training/nano.sh --smoke     runs/nano-smoke, minutes: the same steps at a size that proves nothing but the plumbing
+#   bash training/nano.sh --smoke     runs/nano-smoke (or the folder named behind), minutes: the same steps at a size that proves nothing but the plumbing
 set -euo pipefail
 cd "$(dirname "$0")/.."
 python=${PYTHON:-.venv/bin/python}
 out=runs/nano processes=2
-scenes=() sft=() flow=() again=(--steps 1300 --learning-rate 1e-3) rollouts=(--episodes 14) episodes=100 pictures=200
+scenes=() sft=() flow=() again=(--steps 1300 --learning-rate 1e-3) rollouts=(--episodes 14) eval=(--episodes 100 --grounding 200)
 if [ "${1:-}" = --smoke ]; then
-  out=runs/nano-smoke processes=1
-  scenes=(--per-task 8 --workers 1) sft=(--steps 4 --batch 4) flow=(--steps 4 --batch 8) again=("${flow[@]}") rollouts=(--episodes 1 --renderers rays)
-  episodes=1 pictures=4
+  out=${2:-runs/nano-smoke} processes=1
+  scenes=(--per-task 4 --workers 1) sft=(--steps 3 --batch 4) flow=(--steps 3 --batch 8) again=("${flow[@]}")
+  rollouts=(--episodes 1 --renderers rays --tasks widowx_carrot_on_plate)
+  eval=(--episodes 1 --tasks widowx_carrot_on_plate --workers 1 --grounding 2)
 fi
 recipe() { "$python" -m training.nano "$1" --out "$out" "${@:2}"; }
-together() { "$python" -m torch.distributed.run --standalone --nproc-per-node "$processes" -m training.nano "$1" --out "$out" "${@:2}"; }
+together() {
+  [ "$processes" = 1 ] && { recipe "$@"; return; }
+  "$python" -m torch.distributed.run --standalone --nproc-per-node "$processes" -m training.nano "$1" --out "$out" "${@:2}"
+}
 
 recipe scenes "${scenes[@]}"              # random scenes, exact truth, the expert's chunks
 together sft "${sft[@]}"                  # stage 1: language
 together flow "${flow[@]}"                # stage 2: actions
 recipe rollouts "${rollouts[@]}"          # where the policy gets itself, and what the expert would do there
 together flow --round 1 "${again[@]}"     # stage 2 again
-"$python" -m vlaser_ros.cli eval tabletop --checkpoint "$out/checkpoint1" --episodes "$episodes" --grounding "$pictures"
+"$python" -m vlaser_ros.cli eval tabletop --checkpoint "$out/checkpoint1" "${eval[@]}"

@@ -19,9 +19,11 @@ import yaml
 from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 
 from vlaser_core.errors import ConfigError
+from vlaser_core.urdf import resolve_arms
 
 _STRICT = ConfigDict(extra="forbid")
 Vector3 = tuple[float, float, float]
+Quaternion = tuple[float, float, float, float]
 Positive = Annotated[float, Field(gt=0)]
 
 
@@ -40,12 +42,15 @@ class Camera:
     height: Annotated[int, Field(gt=0)]
     fov_y_deg: Annotated[float, Field(gt=0, lt=180)] | None = None
     position: Vector3 | None = None
-    orientation_xyzw: tuple[float, float, float, float] | None = None
+    orientation_xyzw: Quaternion | None = None
 
 
 @dataclass(frozen=True)
 class Joint:
-    """A revolute joint: origin (metres) in its parent's frame, axis, range (rad), velocity and acceleration limits."""
+    """A revolute joint: origin (metres) in its parent's frame, axis, range (rad), velocity and acceleration limits.
+
+    orientation_xyzw turns the joint's own frame, in which `axis` is given, within its parent's (a URDF's `rpy`).
+    """
 
     __pydantic_config__ = _STRICT
     name: str
@@ -55,6 +60,7 @@ class Joint:
     upper: float
     max_velocity: Positive
     max_acceleration: Positive
+    orientation_xyzw: Quaternion = (0.0, 0.0, 0.0, 1.0)
 
 
 @dataclass(frozen=True)
@@ -80,7 +86,12 @@ class Gripper:
 
 @dataclass(frozen=True)
 class Arm:
-    """A serial chain from the base frame to the grasp point, and its gripper. home: radians, one a joint."""
+    """A serial chain from the base frame to the grasp point, and its gripper. home: radians, one a joint.
+
+    base_position (metres) and base_orientation_xyzw place the arm's foot in the base frame; grasp_point and
+    grasp_orientation_xyzw place the grasp frame in that of the last joint. In a contract file `urdf` may stand for
+    joints and grasp frame (see vlaser_core/urdf.py).
+    """
 
     __pydantic_config__ = _STRICT
     name: str
@@ -88,14 +99,19 @@ class Arm:
     grasp_point: Vector3
     home: tuple[float, ...]
     gripper: Gripper
+    base_position: Vector3 = (0.0, 0.0, 0.0)
+    base_orientation_xyzw: Quaternion = (0.0, 0.0, 0.0, 1.0)
+    grasp_orientation_xyzw: Quaternion = (0.0, 0.0, 0.0, 1.0)
 
 
 @dataclass(frozen=True)
 class Proprio:
-    """The state the policy is given. kind `eef_pose_euler`: grasp point xyz, rpy (sxyz) of R · offsetᵀ, openness."""
+    """The state the policy is given. kind `eef_pose_euler`: grasp point xyz, rpy (sxyz) of R · offsetᵀ, openness.
+    `eef_pose_quaternion`: grasp point xyz, quaternion xyzw, closedness (1 − openness). `joints`: arm by arm, joints and openness.
+    """
 
     __pydantic_config__ = _STRICT
-    kind: Literal["eef_pose_euler", "joints"]
+    kind: Literal["eef_pose_euler", "eef_pose_quaternion", "joints"]
     names: tuple[str, ...]
     rotation_offset: tuple[Vector3, Vector3, Vector3] = ((1, 0, 0), (0, 1, 0), (0, 0, 1))
 
@@ -103,7 +119,8 @@ class Proprio:
 @dataclass(frozen=True)
 class ActionSpace:
     """What the policy commands. kind `delta_eef_pose`: per step Δxyz (m), Δrpy (rad, sxyz, about `frame`'s axes),
-    gripper openness; steps accumulate from the pose at observation time. kind `joints`: absolute joint positions.
+    gripper openness; steps accumulate from the pose at observation time. kind `joints`: absolute joint positions and
+    gripper openness. With several arms the dimensions stand arm by arm, in the order of `Embodiment.arms`.
     """
 
     __pydantic_config__ = _STRICT
@@ -122,7 +139,11 @@ class ActionSpace:
 
 @dataclass(frozen=True)
 class Safety:
-    """Bounds the chunk gate holds a chunk against. Lengths in metres, angles in radians, times in seconds."""
+    """Bounds the chunk gate holds a chunk against. Lengths in metres, angles in radians, times in seconds.
+
+    The workspace is a box in the base frame that every arm's grasp point stays in. max_following_error: between a joint
+    and its command; beyond it for following_error_time the controller stops and latches.
+    """
 
     __pydantic_config__ = _STRICT
     max_observation_age: Positive
@@ -131,6 +152,8 @@ class Safety:
     max_step_rotation: Positive
     workspace_min: Vector3
     workspace_max: Vector3
+    max_following_error: Positive = 0.35
+    following_error_time: Positive = 0.5
 
 
 @dataclass(frozen=True)
@@ -233,6 +256,7 @@ def load_embodiment(name_or_path: str | Path) -> Embodiment:
         raise ConfigError(f"{path} has no `embodiment` section")
     if isinstance(content["embodiment"], str):
         return load_embodiment(content["embodiment"])
+    resolve_arms(content["embodiment"], path)
     return validate(Embodiment, content["embodiment"], str(path))
 
 

@@ -14,6 +14,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -25,15 +26,39 @@ from vlaser_core.embodiment import Embodiment
 from vlaser_core.errors import CheckpointError, ConfigError, InputError
 from vlaser_core.model.flow import Method, noise_of
 from vlaser_core.processing.pixels import check_image, normalise_pixels, square
-from vlaser_core.processing.tiling import tiles
+from vlaser_core.processing.tiling import chat_tiles
 from vlaser_core.reasoning.generate import Prompt, generate
-from vlaser_core.reasoning.prompts import policy_prompt
+from vlaser_core.reasoning.prompts import chat_prompt, policy_prompt, system_text
 from vlaser_core.reasoning.reasoner import Reasoner
 from vlaser_core.reasoning.types import GREEDY, Answer, Grounding, Plan, Sampling
 from vlaser_core.types import ActionChunk, Observation
 
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 MAX_INSTRUCTION = 1024  # characters; no robot instruction needs more, and longer ones would not fit the prompt
+
+
+def dtype_of(name: str) -> torch.dtype:
+    """The type of weights a person names. Raises ConfigError listing the known ones."""
+    if name not in DTYPES:
+        raise ConfigError(f"unknown dtype {name!r}; known: {', '.join(DTYPES)}")
+    return DTYPES[name]
+
+
+def check_device(name: str) -> None:
+    """Raises ConfigError unless `name` is cpu or a CUDA device (cuda, cuda:1 …) that this machine has."""
+    try:
+        device = torch.device(name)
+    except RuntimeError as error:
+        raise ConfigError(f"unknown device {name!r}; known: cpu, cuda, cuda:1 …") from error
+    if device.type == "cpu":
+        return
+    if device.type != "cuda":
+        raise ConfigError(f"device {name!r} is not supported; known: cpu, cuda, cuda:1 …")
+    found = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    if not found:
+        raise ConfigError(f"device {name!r} was asked for, but this machine has no CUDA device that torch can use")
+    if (device.index or 0) >= found:
+        raise ConfigError(f"device {name!r} was asked for, but this machine has {found} CUDA device(s), counted from 0")
 
 
 class _Turnstile:
@@ -90,13 +115,11 @@ class Engine:
 
         Raises CheckpointError, or ConfigError for an unknown dtype or an absent device.
         """
-        if dtype not in DTYPES:
-            raise ConfigError(f"unknown dtype {dtype!r}; known: {', '.join(DTYPES)}")
-        if device.startswith("cuda") and not torch.cuda.is_available():
-            raise ConfigError(f"device {device!r} was asked for, but this machine has no CUDA device that torch can use")
+        check_device(device)
+        weights = dtype_of(dtype)
         if threads:
             torch.set_num_threads(threads)
-        return cls(open_checkpoint(checkpoint or shipped_checkpoint(), device=device, dtype=DTYPES[dtype]))
+        return cls(open_checkpoint(checkpoint or shipped_checkpoint(), device=device, dtype=weights))
 
     @property
     def embodiment(self) -> Embodiment:
@@ -104,6 +127,11 @@ class Engine:
         if self.checkpoint.embodiment is None:
             raise CheckpointError(f"model {self.model.config.name!r} only reasons: it has no action expert and belongs to no robot; load a policy to act")
         return self.checkpoint.embodiment
+
+    @property
+    def cameras(self) -> tuple[str, ...]:
+        """Names of the robot's cameras that this policy looks through."""
+        return tuple(camera.name for camera in self.embodiment.cameras[: self.model.config.views])
 
     def predict(
         self, observation: Observation, instruction: str, *, seed: int | None = None, steps: int | None = None, method: Method = "euler"
@@ -116,15 +144,14 @@ class Engine:
         """
         started = time.perf_counter()
         instruction = check_instruction(instruction)
-        camera = self.embodiment.cameras[0].name
-        if camera not in observation.images:
-            raise InputError(f"the policy needs camera {camera!r}; the observation has {sorted(observation.images)}")
+        config, statistics = self.model.config, self.checkpoint.statistics
+        if missing := [camera for camera in self.cameras if camera not in observation.images]:
+            raise InputError(f"the policy needs camera {missing[0]!r}; the observation has {sorted(observation.images)}")
         proprio = np.asarray(observation.proprio, dtype=float)
         if proprio.shape != (self.embodiment.proprio_dim,) or not np.isfinite(proprio).all():
             raise InputError(f"proprioception must be {self.embodiment.proprio_dim} finite values {self.embodiment.proprio.names}, got {proprio}")
-        config, statistics = self.model.config, self.checkpoint.statistics
-        pixels = self._pixels(observation.images[camera], f"camera {camera!r}")
-        ids = self._ids(policy_prompt(instruction, config.image_tokens), config.max_prompt_tokens)
+        pixels = torch.cat([self._pixels(observation.images[camera], f"camera {camera!r}") for camera in self.cameras])
+        ids = self._ids(policy_prompt(instruction, config.image_tokens, config.views), config.max_prompt_tokens)
         noise = noise_of([seed], config.horizon, config.action_dim)
         normalised = torch.from_numpy(statistics.normalise_proprio(proprio))[None].to(self.model.device, self.model.dtype)
         with self._turnstile.action(), torch.inference_mode():
@@ -141,12 +168,40 @@ class Engine:
         """The steps to `goal`, each with its target phrase and, with `ground`, where that is."""
         return self._reasoner.plan(check_image(image), goal, ground, sampling)
 
-    def ask(self, image: np.ndarray | Sequence[np.ndarray], question: str, *, sampling: Sampling = GREEDY) -> Answer:
+    def ask(
+        self, image: np.ndarray | Sequence[np.ndarray], question: str, *, sampling: Sampling = GREEDY, max_new_tokens: int = 128
+    ) -> Answer:
         """The answer to a free question about a picture, or about several: `<image>` in the question says where each stands."""
         images = [image] if isinstance(image, np.ndarray) else list(image)
         if not images:
             raise InputError("a question is about at least one picture, got none")
-        return self._reasoner.ask([check_image(one) for one in images], question, sampling)
+        return self._reasoner.ask([check_image(one) for one in images], question, sampling, max_new_tokens)
+
+    def ask_together(
+        self, questions: Sequence[tuple[Sequence[np.ndarray], str]], *, max_new_tokens: int = 128, most_tiles: int | None = None
+    ) -> list[tuple[str, bool] | InputError]:
+        """Greedy answers to several questions (pictures, text) in one batch: the text and whether it ended by itself, or why the model cannot take it.
+
+        Texts are put word for word, white space included. most_tiles: squares a picture is cut into at most, the model's own number by default.
+        """
+        system = system_text(self.model.config.chat_system)
+        prompts: list[Prompt] = []
+        answers: list[tuple[str, bool] | InputError] = []
+        for images, text in questions:
+            try:
+                pictures = [check_image(image) for image in images]
+                if not pictures:
+                    raise InputError("a question is about at least one picture, got none")
+                prompts.append(self._prompt(pictures, partial(chat_prompt, [("user", text)], system), max_new_tokens, GREEDY, most_tiles))
+                answers.append(("", True))
+            except InputError as error:
+                answers.append(error)
+        done = iter(generate(self.model, self.tokenizer, prompts, max_new_tokens, self._turnstile.text) if prompts else ())
+        for place, answer in enumerate(answers):
+            if not isinstance(answer, InputError):
+                found = next(done)
+                answers[place] = found.text, len(found.probabilities) < max_new_tokens
+        return answers
 
     def _pixels(self, image: np.ndarray, what: str = "image") -> torch.Tensor:
         """The whole picture as one square, as the policy sees it: (1, 3, S, S)."""
@@ -154,12 +209,11 @@ class Engine:
         stretched = square(check_image(image, what), config.vision.image_size, config.resample)
         return normalise_pixels(stretched[None]).to(self.model.device, self.model.dtype)
 
-    def _tiles(self, image: np.ndarray, pictures: int) -> torch.Tensor:
+    def _tiles(self, image: np.ndarray, pictures: int, most_tiles: int | None = None) -> torch.Tensor:
         """A chat picture (N, 3, S, S): several share the tiles that one alone may have."""
         config = self.model.config
-        if config.max_tiles == 1:
-            return self._pixels(image)
-        cut = tiles(image, max(1, config.max_tiles // pictures), size=config.vision.image_size)
+        most = min(config.max_tiles, most_tiles or config.max_tiles)
+        cut = chat_tiles(image, pictures, most, config.vision.image_size, config.resample)
         return normalise_pixels(cut).to(self.model.device, self.model.dtype)
 
     def _ids(self, prompt: str, limit: int) -> torch.Tensor:
@@ -171,12 +225,20 @@ class Engine:
     def _generate(
         self, images: Sequence[np.ndarray], prompt: Callable[[list[int]], str], max_new_tokens: int, sampling: Sampling
     ) -> tuple[str, tuple[float, ...]]:
+        question = self._prompt(images, prompt, max_new_tokens, sampling)
+        done = generate(self.model, self.tokenizer, [question], max_new_tokens, self._turnstile.text)[0]
+        return done.text, done.probabilities
+
+    def _prompt(
+        self, images: Sequence[np.ndarray], prompt: Callable[[list[int]], str], max_new_tokens: int, sampling: Sampling, most_tiles: int | None = None
+    ) -> Prompt:
+        """A question as `generate` reads it. Raises InputError where it leaves no room for an answer."""
         config = self.model.config
-        pixels = [self._tiles(image, len(images)) for image in images]
+        pixels = [self._tiles(image, len(images), most_tiles) for image in images]
         text = prompt([len(part) * config.image_tokens for part in pixels])
         ids = self._ids(text, config.text.max_positions - max_new_tokens)
-        done = generate(self.model, self.tokenizer, [Prompt(ids[0], torch.cat(pixels), sampling)], max_new_tokens, self._turnstile.text)[0]
-        return done.text, done.probabilities
+        both_ways = ids.shape[1] if config.attention == "prefix" else 0
+        return Prompt(ids[0], torch.cat(pixels), sampling, both_ways)
 
 
 def check_instruction(instruction: str) -> str:

@@ -18,4 +18,6 @@ class InputError(VlaserError):
 
 
 class KinematicsError(VlaserError):
-    """A pose the arm cannot reach from where it is."""
+    """A pose the arm cannot reach from where it is. step: which one, of several."""
+
+    step: int = 0

@@ -39,7 +39,7 @@ class ActionChunk:
 @dataclass(frozen=True)
 class JointWaypoints:
     """A chunk in joint space. positions: (H, n) radians; openness: (H, G) 0 closed…1 open, one column an arm;
-    poses: (H, 4, 4) grasp point in the base frame (what the chunk asked for); step i is due at
+    poses: (H, G, 4, 4) grasp point of every arm in the base frame (what the chunk asked for); step i is due at
     `stamp + (i + 1) * dt` seconds.
     """
 

@@ -1,4 +1,4 @@
-"""The project's message types for rosbags, read from the interface files themselves. No rclpy.
+"""The project's message types for rosbags, read from the interface files themselves. Needs no rclpy.
 
     types = BagTypes()                           # ROS 2 Kilted's types and vlaser_msgs
     message = types.store.deserialize_cdr(data, "vlaser_msgs/msg/ActionChunk")
@@ -9,6 +9,7 @@ written as it came.
 
 from __future__ import annotations
 
+import importlib
 import re
 from pathlib import Path
 
@@ -22,6 +23,19 @@ _OWN_TYPE = re.compile(r"^([A-Z][A-Za-z0-9]*)(?=[\s\[])", re.MULTILINE)
 _RULE = "=" * 80 + "\n"
 
 
+def message_class(name: str) -> type | None:
+    """The Python class of `package/msg/Name` or `package/action/Name_FeedbackMessage`; None when it is not installed."""
+    package, kind, type_name = name.split("/")
+    try:
+        module = importlib.import_module(f"{package}.{kind}")
+    except ModuleNotFoundError:
+        return None
+    if kind == "action" and type_name.endswith("_FeedbackMessage"):
+        action = getattr(module, type_name.removesuffix("_FeedbackMessage"), None)
+        return None if action is None else action.Impl.FeedbackMessage
+    return getattr(module, type_name, None)
+
+
 def interface_folder() -> Path:
     """Where the interface files are: msg/ of the source tree, else the installed package. Raises ConfigError."""
     source = Path(__file__).resolve().parent.parent / "msg"
@@ -33,6 +47,12 @@ def interface_folder() -> Path:
         return Path(get_package_share_directory(PACKAGE))
     except PackageNotFoundError as error:
         raise ConfigError(f"{PACKAGE} is not installed: build the workspace, or `pip install ./msg`") from error
+
+
+def _element(field: tuple) -> tuple:
+    """A field, or what an array or sequence of it holds."""
+    name, (node, detail) = field
+    return name, detail[0] if node in (Nodetype.ARRAY, Nodetype.SEQUENCE) else (node, detail)
 
 
 class BagTypes:
@@ -63,12 +83,48 @@ class BagTypes:
 
         rosbags writes this text itself for messages, but not for types that belong to an action.
         """
-        if name not in self:
-            raise ConfigError(f"message type {name!r} is not known; these are ROS 2 Kilted's types and {PACKAGE}'s")
+        if not self.learn(name):
+            raise ConfigError(f"message type {name!r} is not known; these are ROS 2 Kilted's types, {PACKAGE}'s and those of installed packages")
         sections: dict[str, str] = {}
         self._collect(name, sections)
         own, *others = sections.items()
         return own[1] + "".join(f"{_RULE}MSG: {key}\n{text}" for key, text in others), self.store.hash_rihs01(name)
+
+    def learn(self, name: str) -> bool:
+        """Whether a type is known by now: one of another installed package is read from its .msg file, with all it refers to."""
+        if name in self:
+            return True
+        from ament_index_python import PackageNotFoundError, get_package_share_directory
+
+        package, kind, short = name.split("/")
+        try:
+            file = Path(get_package_share_directory(package)) / kind / f"{short}.msg"
+        except PackageNotFoundError:
+            return False
+        if not file.is_file():
+            return False
+        types = get_types_from_msg(file.read_text(encoding="utf-8"), name)
+        used = {detail for _, fields in types.values() for _, (node, detail) in map(_element, fields) if node == Nodetype.NAME}
+        if not all(self.learn(other) for other in used):
+            return False
+        self.store.register(types)
+        return True
+
+    def encode(self, message: object) -> tuple[str, bytes]:
+        """Type name and CDR bytes of a message of rclpy's classes. Raises ConfigError for a type of unknown definition.
+
+        rclpy hands out its whole buffer, whose end may be left from an earlier message; readers that check refuse that.
+        """
+        from rclpy.serialization import serialize_message
+
+        package, section, *_ = type(message).__module__.split(".")
+        name = f"{package}/{section}/{type(message).__name__}"
+        if name not in self:
+            raise ConfigError(f"message type {name!r} is not known; these are ROS 2 Kilted's types and {PACKAGE}'s")
+        data, definition = serialize_message(message), self.store.get_msgdef(name)
+        read = definition.deserialize_cdr_le if data[1] & 1 else definition.deserialize_cdr_be
+        _, end = read(data[4:], 0, definition.cls, self.store)
+        return name, data[: end + 4]
 
     def _collect(self, name: str, sections: dict[str, str]) -> None:
         if name in sections:
@@ -82,8 +138,6 @@ class BagTypes:
                 sections.setdefault(f"{package.removesuffix('/msg')}/msg/{short}", text)
             return
         sections[name] = self._action_texts[name]
-        for _, (node, detail) in self.store.fielddefs[name][1]:
-            if node in (Nodetype.ARRAY, Nodetype.SEQUENCE):
-                node, detail = detail[0]
+        for _, (node, detail) in map(_element, self.store.fielddefs[name][1]):
             if node == Nodetype.NAME:
                 self._collect(detail, sections)

@@ -5,9 +5,14 @@
     vlaser eval tabletop --episodes 20 --json       vlaser ask scene.png "is the carrot on the plate?"
     vlaser inspect CHECKPOINT                       vlaser parity REFERENCES
     vlaser convert PUBLISHED FOLDER                 vlaser export CHECKPOINT FOLDER
-    vlaser bench size --size 2b
+    vlaser bench size --size 2b                     vlaser eval bag EPISODE --out FOLDER
+    vlaser record widowx                            vlaser bag info EPISODE
+    vlaser data build tabletop --out FOLDER         vlaser data stats FOLDER --json
+    vlaser train flow --data bag:EPISODE            vlaser train sft --data FOLDER
+    vlaser eval records FOLDER --limit 500          vlaser train bench
+    vlaser eval reasoning --root FOLDER --out RUN   vlaser eval compare RUN OTHER --out PAGE
 
-What a user got wrong is one line on stderr and exit code 2; Ctrl-C is 130. Only `up` and `demo` need ROS 2.
+What a user got wrong is one line on stderr and exit code 2; Ctrl-C is 130. `up`, `demo`, `record` and all about bags need ROS 2.
 """
 
 from __future__ import annotations
@@ -33,9 +38,8 @@ def run(arguments: Sequence[str] | None = None) -> int:
     from vlaser_core.errors import VlaserError
     from vlaser_ros.commands.arguments import parse
 
-    command = parse(arguments)
     try:
-        return command.run()
+        return parse(arguments).run()
     except VlaserError as error:
         print(f"{PROG}: {error}", file=sys.stderr)
         return 2

@@ -4,6 +4,8 @@
         robot.wait_ready(30)
         print(robot.ground("carrot").boxes_px())
         result = robot.execute("put the carrot on the plate", max_chunks=15)
+
+From inside a node that you spin yourself, in another thread than the one that calls: `VlaserClient(node=self)`.
 """
 
 from __future__ import annotations
@@ -14,66 +16,62 @@ from collections.abc import Callable
 
 import numpy as np
 from action_msgs.msg import GoalStatus
-from rclpy.action import ActionClient
-from rclpy.context import Context
-from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
+from rcl_interfaces.srv import GetParameters
 from rclpy.node import Node
-from rclpy.signals import SignalHandlerOptions
 from sensor_msgs.msg import Image
 from std_srvs.srv import Trigger
 from vlaser_msgs.action import Execute
 from vlaser_msgs.msg import WorldState
 from vlaser_msgs.srv import Ask, Ground, Plan, Predict, ResetWorld
 
-from vlaser_core.errors import VlaserError
 from vlaser_core.reasoning.types import Grounding
 from vlaser_core.types import ActionChunk
-from vlaser_ros.faults import Fault
+from vlaser_ros.client_link import DISCOVERY, Link, NotReady, Refused
 from vlaser_ros.images import to_message
 from vlaser_ros.messages import core_chunk, core_grounding
 
 __all__ = ["NotReady", "Refused", "VlaserClient"]
 
-
-class NotReady(VlaserError):
-    """A service or the action is not there, or did not answer in time."""
-
-
-class Refused(Fault):
-    """The server answered with an error; `code` is a ResultCode constant."""
+STATUS = "vlaser/execute/_action/status"
+ANSWER = 1.0  # s after which a node is asked again whether it answers
+SERVICES = {
+    "predict": (Predict, "vlaser/predict"),
+    "ground": (Ground, "vlaser/ground"),
+    "plan": (Plan, "vlaser/plan"),
+    "ask": (Ask, "vlaser/ask"),
+    "estop": (Trigger, "vlaser/estop"),
+    "reset": (Trigger, "vlaser/reset"),
+    "reset_world": (ResetWorld, "sim_driver/reset"),
+}
 
 
 class VlaserClient:
-    """Blocking calls on its own ROS context and thread. domain_id: None takes ROS_DOMAIN_ID. timeout: s per service call.
+    """Blocking calls to one robot. timeout: s per service call.
+
+    By itself it has a ROS context and a thread of its own; domain_id: None takes ROS_DOMAIN_ID; namespace: of the robot's
+    nodes. With `node` it uses that node, which must be spun by another thread than the caller's (a MultiThreadedExecutor,
+    or one in the background): a callback of a single-threaded executor cannot wait for another.
 
     Verbs raise NotReady when nobody answers and Refused with the server's code and text when it says no.
     """
 
-    def __init__(self, *, domain_id: int | None = None, timeout: float = 30.0, name: str = "vlaser_client") -> None:
-        import rclpy
-
+    def __init__(
+        self, *, domain_id: int | None = None, namespace: str = "", timeout: float = 30.0, name: str = "vlaser_client", node: Node | None = None
+    ) -> None:
         self.timeout = timeout
-        self._context = Context()
-        rclpy.init(context=self._context, domain_id=domain_id, signal_handler_options=SignalHandlerOptions.NO)
-        self.node = Node(name, context=self._context)
-        self._services = {
-            "predict": self.node.create_client(Predict, "vlaser/predict"),
-            "ground": self.node.create_client(Ground, "vlaser/ground"),
-            "plan": self.node.create_client(Plan, "vlaser/plan"),
-            "ask": self.node.create_client(Ask, "vlaser/ask"),
-            "estop": self.node.create_client(Trigger, "vlaser/estop"),
-            "reset": self.node.create_client(Trigger, "vlaser/reset"),
-            "reset_world": self.node.create_client(ResetWorld, "sim_driver/reset"),
-        }
-        self._execute = ActionClient(self.node, Execute, "vlaser/execute")
+        self._link = Link(node, domain_id=domain_id, namespace=namespace, name=name)
+        self.node = self._link.node
+        self._services = {verb: self._link.service(kind, topic) for verb, (kind, topic) in SERVICES.items()}
+        self._execute = self._link.action(Execute, "vlaser/execute")
+        # Made last: a node gets to know a client's parts in their order, so who answers these answers all of them.
+        self._probes = {node: self._link.service(GetParameters, f"{node}/get_parameters") for node in ("vlaser_server", "chunk_controller", "sim_driver")}
         self._goal = self._outcome = None
+        self._servers: set[str] = set()
+        self._told: Execute.Feedback | None = None
         self._state: WorldState | None = None
         self._changed = threading.Condition()
-        self.node.create_subscription(WorldState, "sim_driver/state", self._on_state, 1)
-        self._executor = SingleThreadedExecutor(context=self._context)
-        self._executor.add_node(self.node)
-        self._thread = threading.Thread(target=self._spin, name="vlaser_client", daemon=True)
-        self._thread.start()
+        self._link.listen(WorldState, "sim_driver/state", self._on_state, 1)
+        self._link.start()
 
     def __enter__(self) -> VlaserClient:
         return self
@@ -82,21 +80,15 @@ class VlaserClient:
         self.close()
 
     def close(self) -> None:
-        self._executor.shutdown(timeout_sec=1.0)
-        self._thread.join(timeout=2.0)
-        self._execute.destroy()
-        self.node.destroy_node()
-        self._context.try_shutdown()
-
-    def _spin(self) -> None:
-        try:
-            self._executor.spin()
-        except ExternalShutdownException:
-            return
+        """Disconnect. A goal that runs goes on: cancel it first if it should not."""
+        self._link.close()
 
     def wait_ready(self, timeout: float, *, sim: bool = False, controller: bool = True, poll: Callable[[], None] = lambda: None) -> None:
         """Wait for the server, the controller, and (sim) the simulator with its first state. poll is called meanwhile and may raise.
 
+        Each has answered once when this returns: a service that is there may not know its client yet, and what it then answers is lost, a
+        goal's acceptance too. A node that was given another name is not asked,
+        and none is while nobody spins the client's node.
         Raises NotReady naming what is missing after `timeout` s.
         """
         deadline = time.monotonic() + timeout
@@ -108,28 +100,21 @@ class VlaserClient:
             if sim and self._state is None:
                 missing.append("world state")
             if not missing:
-                return
+                break
             poll()
             if time.monotonic() > deadline:
                 raise NotReady(f"not there after {timeout:.0f} s: {', '.join(missing)}")
             time.sleep(0.05)
+        if not self._link.spun:
+            return
+        for node, asked in (("vlaser_server", True), ("chunk_controller", controller), ("sim_driver", sim)):
+            while asked and self._probes[node].service_is_ready() and not self._link.answers(self._probes[node], GetParameters.Request(), ANSWER):
+                poll()
+                if time.monotonic() > deadline:
+                    raise NotReady(f"{node} is there and did not answer within {timeout:.0f} s")
 
-    def _wait(self, future, timeout: float, what: str):
-        done = threading.Event()
-        future.add_done_callback(lambda _: done.set())
-        if not done.wait(timeout):
-            raise NotReady(f"{what} did not answer within {timeout:.1f} s")
-        return future.result()
-
-    def _call(self, name: str, request):
-        service = self._services[name]
-        if not service.service_is_ready() and not service.wait_for_service(timeout_sec=2.0):
-            raise NotReady(f"service {service.srv_name!r} is not there; does its node run?")
-        response = self._wait(service.call_async(request), self.timeout, f"service {service.srv_name!r}")
-        if not response.success:
-            message = getattr(response, "error_msg", "") or getattr(response, "message", "")
-            raise Refused(getattr(response, "error_code", 0), message)
-        return response
+    def _call(self, verb: str, request):
+        return self._link.call(self._services[verb], request, self.timeout)
 
     def predict(self, instruction: str, *, seed: int | None = None, flow_steps: int = 0) -> ActionChunk:
         """One chunk for the present view; nothing moves."""
@@ -163,18 +148,27 @@ class VlaserClient:
 
     def send(self, instruction: str, *, feedback: Callable[[Execute.Feedback], None] | None = None, **options) -> None:
         """Send a goal without waiting for its end; `result` and `cancel` are for the last goal sent."""
-        if not self._execute.wait_for_server(timeout_sec=2.0):
-            raise NotReady("action 'vlaser/execute' is not there; does vlaser_server run, and is its model loaded?")
+        if not self._execute.wait_for_server(timeout_sec=min(self.timeout, DISCOVERY)):
+            raise NotReady("action 'vlaser/execute' is not there; does vlaser_server run, and has it been activated?")
         goal = Execute.Goal(instruction=instruction, **{"seed": -1, **options})
-        listen = None if feedback is None else (lambda message: feedback(message.feedback))
-        self._goal = self._wait(self._execute.send_goal_async(goal, feedback_callback=listen), self.timeout, "action 'vlaser/execute'")
+        self._told = None
+
+        def listen(message) -> None:
+            self._told = message.feedback
+            if feedback is not None:
+                feedback(message.feedback)
+
+        self._goal = self._link.wait(self._execute.send_goal_async(goal, feedback_callback=listen), self.timeout, "action 'vlaser/execute'")
         if not self._goal.accepted:
             raise NotReady("the goal was rejected")
+        self._servers = self._link.publishers(STATUS)
         # Asked for now, not in `result`: a server that is stopped answers whom it knows, and is gone after that.
         self._outcome = self._goal.get_result_async()
 
     def result(self, timeout: float | None) -> Execute.Result:
         """The last goal's result; None waits for ever, but notices a server that disappears (NotReady)."""
+        if self._outcome is None:
+            raise NotReady("no goal was sent")
         future, done = self._outcome, threading.Event()
         future.add_done_callback(lambda _: done.set())
         deadline = None if timeout is None else time.monotonic() + timeout
@@ -184,6 +178,9 @@ class VlaserClient:
                 if done.wait(0.5):
                     break
                 raise NotReady("vlaser_server went away while the goal was running; the controller holds the arm")
+            if self._link.publishers(STATUS) - self._servers:
+                # One that was killed counts as there until its lease with the middleware ends; the new one does not know the goal.
+                raise NotReady("vlaser_server was started again while the goal was running; the controller holds the arm")
             if deadline is not None and time.monotonic() > deadline:
                 raise NotReady(f"the goal did not end within {timeout:.1f} s")
         answer = future.result()
@@ -191,11 +188,19 @@ class VlaserClient:
             raise NotReady("the server does not know the goal; was it restarted?")
         return answer.result
 
+    def is_done(self) -> bool:
+        """Whether the last goal has ended, so that `result` answers at once. True without any goal."""
+        return self._outcome is None or self._outcome.done()
+
+    def feedback(self) -> Execute.Feedback | None:
+        """The newest feedback of the last goal; None before its first chunk was judged."""
+        return self._told
+
     def cancel(self) -> bool:
         """Ask to end the last goal; True when the server agreed. The result still comes through `result`."""
         if self._goal is None:
             return False
-        return bool(self._wait(self._goal.cancel_goal_async(), self.timeout, "cancelling").goals_canceling)
+        return bool(self._link.wait(self._goal.cancel_goal_async(), self.timeout, "cancelling").goals_canceling)
 
     def estop(self) -> str:
         """Latch the stop: the arm holds until `reset`."""

@@ -13,6 +13,10 @@ import numpy as np
 from sensor_msgs.msg import CompressedImage, Image
 
 from vlaser_core.errors import InputError
+from vlaser_ros.serialized_images import SerializedCompressedImage, SerializedImage
+
+AnyImage = Image | SerializedImage
+AnyCompressed = CompressedImage | SerializedCompressedImage
 
 # encoding: (dtype, channels, OpenCV conversion to RGB or None)
 _ENCODINGS: dict[str, tuple[np.dtype, int, int | None]] = {
@@ -31,10 +35,10 @@ _TO_WIRE = {"bgr8": cv2.COLOR_RGB2BGR, "rgba8": cv2.COLOR_RGB2RGBA, "bgra8": cv2
 LARGEST_SIDE = 16384
 
 
-def to_array(message: Image) -> np.ndarray:
+def to_array(message: AnyImage) -> np.ndarray:
     """RGB uint8 (height, width, 3) of a colour image, (height, width) in its own type of a single-channel one.
 
-    The array owns its memory. Raises InputError naming the encoding, the sizes or the byte count that does not fit.
+    The array owns its memory, or is read-only over received bytes, which nobody can change. Raises InputError naming the encoding, the sizes or the byte count that does not fit.
     """
     if message.encoding not in _ENCODINGS:
         raise InputError(f"image encoding {message.encoding!r} is not supported; known: {', '.join(_ENCODINGS)}")
@@ -52,10 +56,10 @@ def to_array(message: Image) -> np.ndarray:
     # A last row without its padding is legal for some drivers; a strided view reads both.
     rows = np.lib.stride_tricks.as_strided(raw, shape=(height, row), strides=(step, 1), writeable=False)
     pixels = np.ascontiguousarray(rows).view(dtype.newbyteorder(">" if message.is_bigendian else "<")).astype(dtype, copy=False)
-    if channels == 1:
-        return pixels.reshape(height, width).copy()
-    pixels = pixels.reshape(height, width, channels)
-    return pixels.copy() if conversion is None else cv2.cvtColor(pixels, conversion)
+    pixels = pixels.reshape((height, width) if channels == 1 else (height, width, channels))
+    if conversion is not None:
+        return cv2.cvtColor(pixels, conversion)
+    return pixels.copy() if raw.flags.writeable else pixels
 
 
 def to_message(pixels: np.ndarray, encoding: str = "rgb8", *, header=None) -> Image:
@@ -80,7 +84,7 @@ def to_message(pixels: np.ndarray, encoding: str = "rgb8", *, header=None) -> Im
     return message
 
 
-def from_compressed(message: CompressedImage) -> np.ndarray:
+def from_compressed(message: AnyCompressed) -> np.ndarray:
     """RGB uint8 (h, w, 3) of a JPEG or PNG. Raises InputError when the bytes are no picture."""
     raw = np.frombuffer(message.data, dtype=np.uint8)
     pixels = cv2.imdecode(raw, cv2.IMREAD_COLOR) if raw.size else None
@@ -104,9 +108,9 @@ def to_compressed(pixels: np.ndarray, *, header=None, quality: int = 90) -> Comp
     return message
 
 
-def colour(message: Image | CompressedImage) -> np.ndarray:
+def colour(message: AnyImage | AnyCompressed) -> np.ndarray:
     """RGB uint8 (h, w, 3) of any 8-bit image message; grey becomes three equal channels. Raises InputError."""
-    pixels = from_compressed(message) if isinstance(message, CompressedImage) else to_array(message)
+    pixels = from_compressed(message) if isinstance(message, AnyCompressed) else to_array(message)
     if pixels.dtype != np.uint8:
         raise InputError(f"image encoding {message.encoding!r} is not a colour picture; expected an 8-bit encoding such as rgb8")
     return np.repeat(pixels[:, :, None], 3, axis=2) if pixels.ndim == 2 else pixels

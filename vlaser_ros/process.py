@@ -7,6 +7,7 @@ after the node has said goodbye the process leaves at once instead of joining it
 
 from __future__ import annotations
 
+import gc
 import logging
 import os
 import signal
@@ -34,13 +35,14 @@ def run(make: Callable[[], object], *, threads: int = 2) -> None:
     """Spin the node that `make` builds in `threads` threads; returns never.
 
     The node may have `begin()` (slow start-up, called in its own thread; an exception ends the process with code 1),
-    `failed` (a threading.Event that ends it with code 1) and `goodbye()` (called once while publishing still works).
+    `failed` and `finished` (threading.Events that end it with code 1 and 0) and `goodbye()` (called once while publishing still works).
     """
     import rclpy
-    from rclpy.executors import ExternalShutdownException, MultiThreadedExecutor, SingleThreadedExecutor
+    from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
     from rclpy.signals import SignalHandlerOptions
 
     from vlaser_core.errors import VlaserError
+    from vlaser_ros.executor import PooledExecutor
 
     code = 0
     try:
@@ -52,9 +54,12 @@ def run(make: Callable[[], object], *, threads: int = 2) -> None:
     except Exception:
         logging.exception("the node could not be built")
         leave(1)
+    # What is made by now stays: a collector that goes through it stops every callback meanwhile.
+    gc.collect()
+    gc.freeze()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: _stop.set())
-    executor = SingleThreadedExecutor() if threads == 1 else MultiThreadedExecutor(num_threads=threads)
+    executor = SingleThreadedExecutor() if threads == 1 else PooledExecutor(threads)
     executor.add_node(node)
     fault = threading.Event()
 
@@ -89,6 +94,8 @@ def run(make: Callable[[], object], *, threads: int = 2) -> None:
     while not _stop.wait(0.5):
         if getattr(node, "failed", None) is not None and node.failed.is_set():
             fault.set()
+            break
+        if getattr(node, "finished", None) is not None and node.finished.is_set():
             break
     try:
         if hasattr(node, "goodbye"):

@@ -23,6 +23,11 @@ class TrajectoryPlayer:
         return len(self._times) > 0
 
     @property
+    def begin(self) -> float:
+        """Time (s) at which the motion was spliced in; inf without any."""
+        return float(self._times[0]) if self.active else np.inf
+
+    @property
     def end(self) -> float:
         """Due time (s) of the last point; -inf without any."""
         return float(self._times[-1]) if self.active else -np.inf
@@ -42,6 +47,15 @@ class TrajectoryPlayer:
         self._times = np.concatenate([[now], times[due]])
         self._positions = np.vstack([start, positions[due]])
         return True
+
+    def velocity(self, time: float) -> np.ndarray:
+        """Commanded velocities (n,) at `time`, per second; zero before the first and from the last point on, and where columns switch."""
+        if not self.active or not self._times[0] <= time < self._times[-1]:
+            return np.zeros(self._positions.shape[1])
+        after = int(np.searchsorted(self._times, time, side="right"))
+        values = (self._positions[after] - self._positions[after - 1]) / (self._times[after] - self._times[after - 1])
+        values[self._switched] = 0.0
+        return values
 
     def sample(self, time: float) -> np.ndarray:
         """Commanded positions (n,) at `time`; before the first point the start, after the last the last."""

@@ -13,11 +13,12 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from vlaser_core.errors import VlaserError
-from vlaser_ros.bringup import ProcessSpec, compose, dds_profile, load_bringup
+from vlaser_ros.bringup import YOUTH, ProcessSpec, compose, dds_profile, load_bringup
 
 PATIENCE = ((signal.SIGINT, 5.0), (signal.SIGTERM, 2.0), (signal.SIGKILL, 2.0))  # s to wait after each
 _PR_SET_PDEATHSIG = 1
@@ -124,18 +125,54 @@ def _signal_group(process: subprocess.Popen, number: int) -> None:
         return  # the group is gone
 
 
+class Keeper:
+    """Keeps a stack running: starts again what has died, unless it died young or was not meant to be.
+
+    A process that ends within `youth` seconds of its start has a fault that starting it again does not mend.
+    """
+
+    def __init__(self, stack: Stack, *, youth: float = YOUTH, clock: Callable[[], float] = time.monotonic) -> None:
+        self._stack, self._youth, self._clock = stack, youth, clock
+        self._begun = {spec.executable: clock() for spec in stack.specs}
+        self._again: dict[str, float] = {}
+
+    def look(self) -> bool:
+        """Once in a while; False when all is over. Raises ProcessDied when a process ended and is not started again."""
+        now = self._clock()
+        for spec in self._stack.specs:
+            name, process = spec.executable, self._stack.processes[spec.executable]
+            if process.poll() is None:
+                continue
+            if spec.ends and process.returncode == 0:
+                return False
+            if not spec.respawn or now - self._begun[name] < self._youth:
+                self._stack.check()
+            if name not in self._again:
+                print(f"{name} ended with code {process.returncode}; starting it again in {spec.respawn_delay:.0f} s", file=sys.stderr)
+                self._again[name] = now + spec.respawn_delay
+            elif now >= self._again[name]:
+                del self._again[name]
+                self._stack.start(spec)
+                self._begun[name] = now
+        return True
+
+
 def up(config: str, overrides: Mapping[str, object] | None = None, *, sim: bool = False) -> None:
-    """Run a robot's processes until Ctrl-C or SIGTERM. Raises ConfigError, or ProcessDied when one ends on its own."""
+    """Run a robot's processes until Ctrl-C or SIGTERM, or until the bag is played.
+
+    Raises ConfigError, or ProcessDied when one ends on its own and is not started again.
+    """
     bringup = load_bringup(config)
     specs = compose(config, overrides, sim=sim)
-    if bringup.robot_notice and not (sim or bringup.always_sim):
+    if bringup.robot_notice and not any(spec.executable == "sim_driver" for spec in specs):
         print(f"{config}: {bringup.robot_notice}", file=sys.stderr)
     wanted = threading.Event()
     before = {number: signal.signal(number, lambda *_: wanted.set()) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         with Stack(specs) as stack:
-            while not wanted.wait(0.3):
-                stack.check()
+            keeper = Keeper(stack)
+            while not wanted.wait(0.3) and keeper.look():
+                pass
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)

@@ -23,13 +23,14 @@ from sim_bridge.tabletop.world import Tabletop
 from sim_bridge.world import execute
 from vlaser_core.embodiment import load_embodiment
 from vlaser_core.errors import InputError, KinematicsError
+from vlaser_core.evaluate.intervals import wilson_interval
+from vlaser_core.evaluate.report.media import Reel
 from vlaser_core.processing.actions import joint_waypoints
 from vlaser_core.types import ActionChunk, Observation
 
 Policy = Callable[[Observation, str, int], ActionChunk]
 TRAINING_SEEDS = 1_000_000  # recorders draw from here on; evaluation stays below
 GROUNDING_SEEDS = 500_000
-WILSON_Z = 1.96
 
 
 @dataclass(frozen=True)
@@ -43,9 +44,10 @@ class Episode:
     chunks: int
     unreachable: int
     inference_s: tuple[float, ...]
+    film: bytes = b""  # MP4, where it was asked for
 
 
-def run_episode(world: Tabletop, policy: Policy, task: str, seed: int, executed_steps: int | None = None) -> Episode:
+def run_episode(world: Tabletop, policy: Policy, task: str, seed: int, executed_steps: int | None = None, filmed: bool = False) -> Episode:
     """Reset to (task, seed) and let `policy(observation, instruction, chunk_seed)` drive for the task's number of steps."""
     world.reset(task, seed)
     horizon = world.embodiment.action.horizon
@@ -53,11 +55,14 @@ def run_episode(world: Tabletop, policy: Policy, task: str, seed: int, executed_
     if not 1 <= steps_per_chunk <= horizon:
         raise InputError(f"executed steps must be 1…{horizon}, got {steps_per_chunk}")
     success, success_any, unreachable, times, taken = False, False, 0, [], 0
+    reel = Reel(world.embodiment, steps_per_chunk) if filmed else None
     while taken < world.max_steps():
         observation = world.observe()
         joints, _ = world.joint_state()
         chunk = policy(observation, world.instruction, seed * 1000 + taken)
         times.append(chunk.inference_s)
+        if reel is not None:
+            reel.add(observation, chunk)
         try:
             execute(world, joint_waypoints(world.embodiment, chunk, joints), steps_per_chunk)
         except KinematicsError:
@@ -66,29 +71,33 @@ def run_episode(world: Tabletop, policy: Policy, task: str, seed: int, executed_
         taken += steps_per_chunk
         success = world.is_success()
         success_any = success_any or success
-    return Episode(task, seed, success, success_any, len(times), unreachable, tuple(times))
+    if reel is None:
+        return Episode(task, seed, success, success_any, len(times), unreachable, tuple(times))
+    reel.add(world.observe())
+    return Episode(task, seed, success, success_any, len(times), unreachable, tuple(times), reel.film())
 
 
-def wilson_interval(successes: int, trials: int) -> tuple[float, float]:
-    """95 % interval of a proportion (Wilson's score), for small counts as well."""
-    if trials == 0:
-        return 0.0, 1.0
-    share, z2 = successes / trials, WILSON_Z**2
-    centre = (share + z2 / (2 * trials)) / (1 + z2 / trials)
-    half = WILSON_Z * np.sqrt(share * (1 - share) / trials + z2 / (4 * trials**2)) / (1 + z2 / trials)
-    return max(0.0, float(centre - half)), min(1.0, float(centre + half))
+def _engine_policy(engine, flow_steps: int | None = None) -> Policy:
+    return lambda observation, instruction, seed: engine.predict(observation, instruction, seed=seed, steps=flow_steps)
 
 
-def _engine_policy(engine) -> Policy:
-    return lambda observation, instruction, seed: engine.predict(observation, instruction, seed=seed)
+@dataclass(frozen=True)
+class _Setup:
+    """What a worker process needs: the model, where and in which type it runs, and how the world is drawn."""
+
+    checkpoint: Path | None
+    renderer: str
+    device: str
+    dtype: str
+    threads: int
 
 
 @lru_cache(maxsize=1)
-def _resources(checkpoint: Path | None, renderer: str):
+def _resources(setup: _Setup):
     """The engine and world of a worker process, built once. torch is loaded here, not where the table is printed."""
     from vlaser_core.engine import Engine
 
-    return Engine.load(checkpoint, threads=1), Tabletop(renderer)
+    return Engine.load(setup.checkpoint, setup.device, setup.dtype, setup.threads), Tabletop(setup.renderer)
 
 
 def evaluate(
@@ -99,9 +108,15 @@ def evaluate(
     renderer: str = "auto",
     workers: int = 2,
     executed_steps: int | None = None,
+    flow_steps: int | None = None,
     progress: Callable[[Episode], None] = lambda episode: None,
+    device: str = "cpu",
+    dtype: str = "float32",
+    threads: int = 1,
+    films: bool = False,
 ) -> dict:
-    """`episodes` rollouts a task with seeds from `seed` on; the summary that the command prints as JSON.
+    """`episodes` rollouts a task with seeds from `seed` on; the summary that the command prints as JSON. threads: a worker. films: each episode that
+    `progress` is told has one.
 
     Raises InputError for an unknown task, no episodes, or seeds that reach those of the training data.
     """
@@ -118,7 +133,7 @@ def evaluate(
     batches = [jobs[first : first + 4] for first in range(0, len(jobs), 4)]
     done: list[Episode] = []
     with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
-        for result in pool.map(_Worker(checkpoint, renderer, executed_steps), batches):
+        for result in pool.map(_Worker(_Setup(checkpoint, renderer, device, dtype, threads), executed_steps, flow_steps, films), batches):
             for episode in result:
                 done.append(episode)
                 progress(episode)
@@ -127,6 +142,7 @@ def evaluate(
         "seed": seed,
         "renderer": choose_renderer(renderer),
         "executed_steps": executed_steps or load_embodiment("widowx").action.horizon,
+        "flow_steps": flow_steps,
         "wall_s": round(time.monotonic() - started, 1),
     }
 
@@ -135,13 +151,14 @@ def evaluate(
 class _Worker:
     """A batch of episodes in a worker process; engine and world are built once a process."""
 
-    checkpoint: Path | None
-    renderer: str
+    setup: _Setup
     executed_steps: int | None
+    flow_steps: int | None = None
+    films: bool = False
 
     def __call__(self, jobs: Sequence[tuple[str, int]]) -> list[Episode]:
-        engine, world = _resources(self.checkpoint, self.renderer)
-        return [run_episode(world, _engine_policy(engine), task, seed, self.executed_steps) for task, seed in jobs]
+        engine, world = _resources(self.setup)
+        return [run_episode(world, _engine_policy(engine, self.flow_steps), task, seed, self.executed_steps, self.films) for task, seed in jobs]
 
 
 def summarise(episodes: Sequence[Episode], tasks: Sequence[str]) -> dict:
@@ -160,20 +177,27 @@ def summarise(episodes: Sequence[Episode], tasks: Sequence[str]) -> dict:
         "unreachable_chunks": sum(episode.unreachable for episode in episodes),
         "chunks": sum(episode.chunks for episode in episodes),
         "inference_ms": {"median": round(float(np.median(times)), 1), "p99": round(float(np.quantile(times, 0.99)), 1), "max": round(float(times.max()), 1)},
-        "rollouts": [{k: v for k, v in asdict(episode).items() if k != "inference_s"} for episode in episodes],
+        "rollouts": [{k: v for k, v in asdict(episode).items() if k not in ("inference_s", "film")} for episode in episodes],
     }
     return summary
 
 
 def evaluate_grounding(
-    checkpoint: Path | None, frames: int = 200, renderer: str = "auto", seed: int = GROUNDING_SEEDS, progress: Callable[[], None] = lambda: None
+    checkpoint: Path | None,
+    frames: int = 200,
+    renderer: str = "auto",
+    seed: int = GROUNDING_SEEDS,
+    progress: Callable[[], None] = lambda: None,
+    device: str = "cpu",
+    dtype: str = "float32",
+    threads: int = 1,
 ) -> dict:
     """Share of unseen random pictures in which the grounded point lies inside the object's visible mask.
 
     Pictures alternate over tasks and over source and target; an object with fewer than 40 visible pixels of 320 × 240 is
     passed over (nobody could point at it) and counted under `skipped`. No point is a miss.
     """
-    engine, world = _resources(checkpoint, renderer)
+    engine, world = _resources(_Setup(checkpoint, renderer, device, dtype, threads))
     camera = world.embodiment.cameras[0]
     hits: dict[str, list[bool]] = {}
     done, index = 0, 0

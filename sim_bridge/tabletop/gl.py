@@ -1,26 +1,20 @@
-"""Pictures through OpenGL: EGL or OSMesa, both without a display.
-
-A context belongs to one thread, while a robot node may ask for pictures from any: all GL runs on one thread kept here.
-"""
+"""Pictures through OpenGL: EGL or OSMesa, both without a display."""
 
 from __future__ import annotations
 
-import importlib
 import subprocess
 import sys
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
 
 import mujoco
 import numpy as np
 
+from sim_bridge.offscreen import Offscreen, fixed_camera
+from sim_bridge.tabletop.scene import GROUPS
 from sim_bridge.tabletop.shadows import RECEIVING_HEIGHT, Shadows
 from sim_bridge.tabletop.view import View
-from vlaser_core.errors import ConfigError
 
 GL_RENDERERS = ("egl", "osmesa")
-LARGEST = (640, 480)
 _PROBE = """
 import mujoco
 from mujoco.{name} import GLContext
@@ -44,33 +38,23 @@ def gl_fault(name: str) -> str | None:
 
 
 class GlRenderer:
-    """Draws one model through EGL or OSMesa. `close` frees the context; drawing after it raises."""
+    """Draws one model through EGL or OSMesa. `close` frees the context; drawing after it raises.
 
-    def __init__(self, name: str, model: mujoco.MjModel, view: View) -> None:
+    tabletop: camera and table stand still, so shadows are worked out apart; else OpenGL casts them (slower), and of `view`
+    only the width to height counts, the camera's pose being the model's.
+    """
+
+    def __init__(self, name: str, model: mujoco.MjModel, view: View, tabletop: bool = True) -> None:
         self.name, self._model, self._view = name, model, view
-        self._shadows = Shadows(model, view)
-        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix=f"tabletop-{name}")
-        try:
-            self._thread.submit(self._open).result()
-        except Exception as error:
-            self._thread.shutdown()
-            raise ConfigError(f"renderer {name!r} does not start here ({error}); use renderer='rays', which needs nothing installed") from error
-
-    def _open(self) -> None:
-        self._gl = importlib.import_module(f"mujoco.{self.name}").GLContext(*LARGEST)
-        self._gl.make_current()
-        self._context = mujoco.MjrContext(self._model, mujoco.mjtFontScale.mjFONTSCALE_50)
-        mujoco.mjr_setBuffer(mujoco.mjtFramebuffer.mjFB_OFFSCREEN, self._context)
-        self._scene = mujoco.MjvScene(self._model, 100)
-        self._scene.flags[mujoco.mjtRndFlag.mjRND_SHADOW] = False
-        self._camera = mujoco.MjvCamera()
-        self._camera.type, self._camera.fixedcamid = mujoco.mjtCamera.mjCAMERA_FIXED, 0
+        self._shadows = Shadows(model, view) if tabletop else None
+        self._offscreen, self._camera = Offscreen(name, model), fixed_camera(0)
+        self._offscreen.scene.flags[mujoco.mjtRndFlag.mjRND_SHADOW] = self._shadows is None
 
     def _draw(self, data: mujoco.MjData, width: int, height: int, groups: tuple[int, ...], segment: bool) -> tuple[np.ndarray, np.ndarray]:
         option = mujoco.MjvOption()
         option.geomgroup[:] = [group in groups for group in range(6)]
         option.sitegroup[:] = 0
-        scene = self._scene
+        scene, context = self._offscreen.scene, self._offscreen.context
         mujoco.mjv_updateScene(self._model, data, option, None, self._camera, mujoco.mjtCatBit.mjCAT_ALL, scene)
         for camera in scene.camera:
             # The whole field of view on any picture size.
@@ -78,12 +62,9 @@ class GlRenderer:
         scene.flags[mujoco.mjtRndFlag.mjRND_SEGMENT] = scene.flags[mujoco.mjtRndFlag.mjRND_IDCOLOR] = segment
         area = mujoco.MjrRect(0, 0, width, height)
         picture, depth = np.empty((height, width, 3), np.uint8), np.empty((height, width), np.float32)
-        mujoco.mjr_render(area, scene, self._context)
-        mujoco.mjr_readPixels(picture, None if segment else depth, area, self._context)
+        mujoco.mjr_render(area, scene, context)
+        mujoco.mjr_readPixels(picture, None if segment else depth, area, context)
         return picture[::-1], depth[::-1]
-
-    def _run(self, work: Callable, *arguments):
-        return self._thread.submit(work, *arguments).result()
 
     @lru_cache(maxsize=8)  # noqa: B019 - lives as long as its world
     def _receiving_depth(self, width: int, height: int) -> np.ndarray:
@@ -93,23 +74,20 @@ class GlRenderer:
 
     def picture(self, data: mujoco.MjData, width: int, height: int) -> np.ndarray:
         """RGB uint8 (height, width, 3)."""
-        picture, depth = self._run(self._draw, data, width, height, (0, 1, 2, 3, 4), False)
+        picture, depth = self._offscreen.run(self._draw, data, width, height, GROUPS, False)
+        if self._shadows is None:
+            return np.ascontiguousarray(picture)
         return self._shadows.darken(np.ascontiguousarray(picture), depth >= self._receiving_depth(width, height), data)
 
-    def geoms(self, data: mujoco.MjData, width: int, height: int, groups: tuple[int, ...] = (0, 1, 2, 3, 4)) -> np.ndarray:
+    def geoms(self, data: mujoco.MjData, width: int, height: int, groups: tuple[int, ...] = GROUPS) -> np.ndarray:
         """Which geom each pixel shows, int32 (height, width), -1 for none, when only `groups` are there."""
-        picture, _ = self._run(self._draw, data, width, height, groups, True)
+        picture, _ = self._offscreen.run(self._draw, data, width, height, groups, True)
         shown = picture.astype(np.int32) @ np.array([1, 256, 65536], np.int32)
-        names = np.full(self._scene.ngeom + 2, -1, np.int32)
-        for geom in self._scene.geoms[: self._scene.ngeom]:
+        names = np.full(self._offscreen.scene.ngeom + 2, -1, np.int32)
+        for geom in self._offscreen.scene.geoms[: self._offscreen.scene.ngeom]:
             if geom.objtype == mujoco.mjtObj.mjOBJ_GEOM and 0 <= geom.segid < len(names) - 1:
                 names[geom.segid + 1] = geom.objid
         return names[np.clip(shown, 0, len(names) - 1)]
 
     def close(self) -> None:
-        def free() -> None:
-            self._context.free()
-            self._gl.free()
-
-        self._run(free)
-        self._thread.shutdown()
+        self._offscreen.close()

@@ -32,6 +32,11 @@ class Thing:
     geoms: str
     fixed: bool = False
 
+    @property
+    def kind(self) -> str:
+        """What sort of thing it is: `block` for a green one."""
+        return self.name.rsplit("_", 1)[-1]
+
     def mjcf(self, group: int) -> str:
         """The body as MJCF, its geoms in `group`."""
         shape = self.geoms.format(c=f'group="{group}" {_CONTACT}', v=f'group="{group}" {_LOOK}')

@@ -11,7 +11,7 @@ import cv2
 import mujoco
 import numpy as np
 
-from sim_bridge.tabletop.scene import FLOOR_Z, GROUP_GROUND, TABLE_CENTRE, TABLE_HALF, TEXTURE_SIDE, wood
+from sim_bridge.tabletop.scene import FLOOR_Z, GROUP_GROUND, GROUPS, TABLE_CENTRE, TABLE_HALF, TEXTURE_SIDE, wood
 from sim_bridge.tabletop.shadows import RECEIVING_HEIGHT, Shadows
 from sim_bridge.tabletop.view import View
 
@@ -114,7 +114,7 @@ class RayRenderer:
         if self._drawn_looks != looks:
             self._drawn_looks, self._drawn = looks, self._draw_ground(width, height)
         picture, receives = self._drawn.reshape(-1, 3).copy(), np.ones(width * height, bool)
-        pixels, geoms, points, normals = self._cast(data, width, height, _groups((1, 2, 3, 4)))
+        pixels, geoms, points, normals = self._cast(data, width, height, _groups(GROUPS[1:]))
         colour = np.where(self._coloured_by_geom[:, None], model.geom_rgba[:, :3], self._own_colour)[geoms].astype(np.float32)
         light, glint = self._light(points.astype(np.float32), normals.astype(np.float32))
         glint = self._specular[geoms] * glint ** self._shininess[geoms]
@@ -123,7 +123,7 @@ class RayRenderer:
         receives[pixels] = points[:, 2] < RECEIVING_HEIGHT
         return self._shadows.darken(picture.reshape(height, width, 3), receives.reshape(height, width), data)
 
-    def geoms(self, data: mujoco.MjData, width: int, height: int, groups: tuple[int, ...] = (0, 1, 2, 3, 4)) -> np.ndarray:
+    def geoms(self, data: mujoco.MjData, width: int, height: int, groups: tuple[int, ...] = GROUPS) -> np.ndarray:
         """Which geom each pixel shows, int32 (height, width), -1 for none, when only `groups` are there."""
         shown = self._ground(width, height)[0].ravel().astype(np.int32) if GROUP_GROUND in groups else np.full(width * height, -1, np.int32)
         pixels, hit, _, _ = self._cast(data, width, height, _groups(tuple(group for group in groups if group != GROUP_GROUND)))

@@ -12,8 +12,10 @@ import mujoco
 import numpy as np
 
 from sim_bridge.tabletop import layout
-from sim_bridge.tabletop.expert import HOVER, LOWEST, RETREAT, body_yaw
-from sim_bridge.tabletop.scene import GROUP_ARM, GROUP_SOURCE
+from sim_bridge.tabletop.distractors import covered_by_task
+from sim_bridge.tabletop.expert import HOVER, LOWEST, RETREAT, body_yaw, law
+from sim_bridge.tabletop.mishaps import mishap
+from sim_bridge.tabletop.scene import GROUP_ARM, GROUP_MORE, GROUP_SOURCE
 from sim_bridge.tabletop.state import grip_openness
 from vlaser_core.errors import KinematicsError, VlaserError
 from vlaser_core.geometry import matrix_from_euler, pose
@@ -30,24 +32,44 @@ _DOWN = matrix_from_euler(np.array([0.0, np.pi / 2, 0.0]))
 _ATTEMPTS = 300
 
 
-def scatter(world: Tabletop, rng: np.random.Generator) -> str:
-    """Teleport `world` into a random state and return its kind. Raises VlaserError when none is found."""
+def scatter(world: Tabletop, rng: np.random.Generator, mishaps: float = 0.0) -> str:
+    """Teleport `world` into a random state and return its kind. Raises VlaserError when none is found.
+
+    mishaps: share of states just after an attempt that failed; see `mishaps.py`.
+    """
+    world.attempt = ""
+    if mishaps > 0 and rng.random() < mishaps:
+        return mishap(world, rng, _settled)
     kind = str(rng.choice(list(KINDS), p=list(KINDS.values())))
     draw = {"carried": _carried, "placed": _placed, "approach": _approach, "grasp": _grasp, "anywhere": _anywhere}[kind]
     for _ in range(_ATTEMPTS):
         source, target = layout.draw_places(world, rng, REGION_MARGIN, closeness=0.9)
         hand, openness, command, source = draw(world, rng, source, target)
-        joints = _posture(world, hand)
-        if joints is None:
-            continue
-        world.data.qvel[:] = 0.0
-        layout.put(world, world.spec.source, source)
-        layout.put(world, world.spec.target, target)
-        layout.set_arm(world, joints, openness, command)
-        mujoco.mj_forward(world.model, world.data)
-        if _possible(world, in_hand=kind in ("carried", "grasp", "placed")):
+        if _settled(world, rng, source, target, hand, openness, command, in_hand=kind in ("carried", "grasp", "placed")):
+            world.attempt = {"lift": "grasp", "carry": "carry", "retreat": "release", "done": "release"}.get(law(world.state())[1], "")
             return kind
-    raise VlaserError(f"no possible {kind!r} state of {world.task} found in {_ATTEMPTS} attempts; are the objects larger than the start region?")
+    raise VlaserError(
+        f"no possible {kind!r} state of {world.task} found in {_ATTEMPTS} attempts; are the objects larger than the start region?"
+    )
+
+
+def _settled(
+    world: Tabletop, rng: np.random.Generator, source: np.ndarray, target: np.ndarray, hand: np.ndarray, openness: float, command: float,
+    in_hand: bool, wrong: tuple[str, np.ndarray] | None = None,
+) -> bool:  # fmt: skip
+    """Put everything there; False when the arm cannot, or bodies overlap. wrong: name and pose of a distractor in the hand."""
+    joints = _posture(world, hand)
+    if joints is None:
+        return False
+    world.data.qvel[:] = 0.0
+    layout.put(world, world.spec.source, source)
+    layout.put(world, world.spec.target, target)
+    layout.set_arm(world, joints, openness, command)
+    if world.distractors is not None:
+        count = max(int(rng.integers(world.most_distractors + 1)), wrong is not None)
+        world.distractors.scatter(world, count, covered_by_task(world, source, target), rng, wrong)
+    mujoco.mj_forward(world.model, world.data)
+    return _possible(world, in_hand)
 
 
 def _hand(rng: np.random.Generator, place: np.ndarray, yaw: float, tilt: float = 0.05) -> np.ndarray:
@@ -156,5 +178,9 @@ def _possible(world: Tabletop, in_hand: bool) -> bool:
     """No two bodies overlap by more than fingers press into what they hold."""
     contact = world.data.contact
     groups = world.model.geom_group[contact.geom]
-    pressed = (groups == GROUP_ARM).any(axis=1) & (groups == GROUP_SOURCE).any(axis=1) if in_hand else np.zeros(len(groups), bool)
+    pressed = (
+        (groups == GROUP_ARM).any(axis=1) & np.isin(groups, (GROUP_SOURCE, GROUP_MORE)).any(axis=1)
+        if in_hand
+        else np.zeros(len(groups), bool)
+    )
     return bool((contact.dist > np.where(pressed, -2 * OVERLAP, -OVERLAP)).all())

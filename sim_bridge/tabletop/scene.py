@@ -1,7 +1,7 @@
 """The MuJoCo model of one task: arm from the embodiment's chain, table, light, camera, and the two objects.
 
 Everything that varies between episodes (poses, colours, table texture, light) is a field of the compiled model, so
-a task is compiled once. Geom groups: 0 table and floor, 1 arm, 2 source object, 3 target object, 4 the arm's fixed base.
+a task is compiled once. Geom groups: 0 table and floor, 1 arm, 2 source object, 3 target object, 4 the arm's fixed base, 5 distractors.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from sim_bridge.tabletop.tasks import Task
 from vlaser_core.embodiment import Embodiment
 from vlaser_core.geometry import matrix_from_quaternion, quaternion_from_matrix
 
-GROUP_GROUND, GROUP_ARM, GROUP_SOURCE, GROUP_TARGET, GROUP_BASE = range(5)
+GROUP_GROUND, GROUP_ARM, GROUP_SOURCE, GROUP_TARGET, GROUP_BASE, GROUP_MORE = GROUPS = tuple(range(6))
 TIMESTEP = 0.002
 FINGER_STROKE = 0.037  # metres each finger travels between closed (touching) and open
 TABLE_CENTRE, TABLE_HALF, FLOOR_Z = (0.15, 0.0), (0.55, 0.7), -0.75
@@ -108,8 +108,8 @@ def wood(index: int) -> np.ndarray:
     return texture
 
 
-def scene_xml(embodiment: Embodiment, task: Task) -> str:
-    """MJCF of the whole scene. Positions are in the embodiment's base frame, which is MuJoCo's world here."""
+def scene_xml(embodiment: Embodiment, task: Task, more: str = "") -> str:
+    """MJCF of the whole scene. Positions are in the embodiment's base frame, which is MuJoCo's world here. more: further bodies."""
     camera = embodiment.cameras[0]
     rotation = matrix_from_quaternion(np.array(camera.orientation_xyzw)) @ _CAMERA_AXES
     x, y, z, w = quaternion_from_matrix(rotation)
@@ -142,7 +142,7 @@ def scene_xml(embodiment: Embodiment, task: Task) -> str:
     <geom type="box" size="0.10 0.07 0.012" pos="-0.04 0 0.012" material="dark" group="{GROUP_BASE}"/>
     {_arm(embodiment)}
     {THINGS[task.source].mjcf(GROUP_SOURCE)}
-    {THINGS[task.target].mjcf(GROUP_TARGET)}
+    {THINGS[task.target].mjcf(GROUP_TARGET)}{more}
   </worldbody>
   <contact><exclude body1="left_finger" body2="right_finger"/></contact>
   <equality><joint joint1="right_finger" joint2="left_finger" polycoef="0 1 0 0 0" solref="0.005 1"/></equality>
@@ -150,7 +150,7 @@ def scene_xml(embodiment: Embodiment, task: Task) -> str:
 </mujoco>"""
 
 
-def build_model(embodiment: Embodiment, task: Task) -> mujoco.MjModel:
-    """The compiled scene of `task`."""
+def build_model(embodiment: Embodiment, task: Task, more: str = "") -> mujoco.MjModel:
+    """The compiled scene of `task`, with `more` bodies (MJCF)."""
     assets = {f"wood{i}.png": cv2.imencode(".png", cv2.cvtColor(wood(i), cv2.COLOR_RGB2BGR))[1].tobytes() for i in range(TEXTURES)}
-    return mujoco.MjModel.from_xml_string(scene_xml(embodiment, task), assets=assets)
+    return mujoco.MjModel.from_xml_string(scene_xml(embodiment, task, more), assets=assets)

@@ -12,7 +12,7 @@ import cv2
 import mujoco
 import numpy as np
 
-from sim_bridge.tabletop.scene import GROUP_ARM, GROUP_BASE, GROUP_SOURCE, GROUP_TARGET, TABLE_CENTRE, TABLE_HALF
+from sim_bridge.tabletop.scene import GROUP_ARM, GROUP_BASE, GROUP_MORE, GROUP_SOURCE, GROUP_TARGET, TABLE_CENTRE, TABLE_HALF
 from sim_bridge.tabletop.view import View
 
 RECEIVING_HEIGHT = 0.0095  # metres above the table up to which a surface shows the table's shadow
@@ -47,7 +47,7 @@ class Shadows:
 
     def __init__(self, model: mujoco.MjModel, view: View) -> None:
         self._model, self._view = model, view
-        casting = np.isin(model.geom_group, (GROUP_ARM, GROUP_SOURCE, GROUP_TARGET, GROUP_BASE))
+        casting = np.isin(model.geom_group, (GROUP_ARM, GROUP_SOURCE, GROUP_TARGET, GROUP_BASE, GROUP_MORE))
         self._geoms = np.flatnonzero(casting)
         hulls = [_hull(model.geom_type[g], model.geom_size[g]) for g in self._geoms]
         self._ends = np.cumsum([len(hull) for hull in hulls])

@@ -1,7 +1,4 @@
-"""The fixed camera as a pinhole: pixels to rays, points to pixels, and where each pixel meets the table.
-
-Any picture size shows the same field of view (pixels need not be square), so a small picture is the large one scaled.
-"""
+"""The fixed camera's pinhole the other way round: pixels to rays, and where each pixel meets the table."""
 
 from __future__ import annotations
 
@@ -9,22 +6,11 @@ from functools import lru_cache
 
 import numpy as np
 
-from vlaser_core.embodiment import Camera
-from vlaser_core.errors import ConfigError
-from vlaser_core.geometry import matrix_from_quaternion
+from vlaser_core.projection import Pinhole
 
 
-class View:
-    """Projection of one calibrated `Camera`. Raises ConfigError when the contract gives no pose or field of view."""
-
-    def __init__(self, camera: Camera) -> None:
-        if camera.fov_y_deg is None or camera.position is None or camera.orientation_xyzw is None:
-            raise ConfigError(f"camera {camera.name!r} needs fov_y_deg, position and orientation_xyzw to be simulated")
-        self.camera = camera
-        self.position = np.array(camera.position)
-        self.rotation = matrix_from_quaternion(np.array(camera.orientation_xyzw))
-        self.half_height = float(np.tan(np.radians(camera.fov_y_deg) / 2))
-        self.half_width = self.half_height * camera.width / camera.height
+class View(Pinhole):
+    """Projection of one calibrated `Camera`, both ways. Raises ConfigError when the contract gives no pose or field of view."""
 
     @lru_cache(maxsize=8)  # noqa: B019 - a view lives as long as its world, and sizes are few
     def rays(self, width: int, height: int) -> np.ndarray:
@@ -33,15 +19,6 @@ class View:
         down = ((np.arange(height) + 0.5) / height * 2 - 1) * self.half_height
         body = np.stack(np.broadcast_arrays(1.0, -right[None, :], -down[:, None]), axis=-1)
         return body @ self.rotation.T
-
-    def project(self, points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Picture coordinates (…, 2) in 0…1 (right, down) and depth (…) in metres of points (…, 3) in the base frame."""
-        body = (np.asarray(points, dtype=float) - self.position) @ self.rotation
-        depth = body[..., 0]
-        safe = np.where(np.abs(depth) < 1e-9, 1e-9, depth)
-        right = -body[..., 1] / safe / self.half_width
-        down = -body[..., 2] / safe / self.half_height
-        return np.stack([(right + 1) / 2, (down + 1) / 2], axis=-1), depth
 
     def plane_depth(self, width: int, height: int, z: float) -> np.ndarray:
         """Depth (height, width) in metres at which each pixel meets the horizontal plane at `z`; inf above the horizon."""

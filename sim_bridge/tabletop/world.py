@@ -13,6 +13,7 @@ import mujoco
 import numpy as np
 
 from sim_bridge.tabletop import layout
+from sim_bridge.tabletop.distractors import Distractors, palette_mjcf
 from sim_bridge.tabletop.objects import THINGS, Thing
 from sim_bridge.tabletop.renderers import Renderer, choose_renderer, open_renderer
 from sim_bridge.tabletop.scatter import scatter
@@ -38,9 +39,12 @@ class Tabletop:
 
     renderer: `auto`, `egl`, `osmesa` or `rays`; the attribute says which one draws. Raises ConfigError when the
     wanted one cannot.
+
+    distractors: how many further things `scatter` may show, for pictures to ask questions about; `reset` shows none.
+    attempt: what the robot has just tried in the present state, where `scatter` knows (one of truth's ATTEMPTS).
     """
 
-    def __init__(self, renderer: str = "auto", task: str | None = None, embodiment: Embodiment | None = None) -> None:
+    def __init__(self, renderer: str = "auto", task: str | None = None, embodiment: Embodiment | None = None, distractors: int = 0) -> None:
         self.embodiment = embodiment or load_embodiment("widowx")
         self.renderer = choose_renderer(renderer)
         self.tasks = tuple(TASKS)
@@ -49,6 +53,8 @@ class Tabletop:
         self._scenes: dict[str, tuple[mujoco.MjModel, mujoco.MjData, layout.Looks]] = {}
         self._renderers: dict[str, Renderer] = {}
         self._task: Task | None = None
+        self.most_distractors, self._palettes = distractors, {}
+        self.attempt = ""
         if task is not None:
             self.reset(task, 0)
 
@@ -56,10 +62,15 @@ class Tabletop:
         """Build the scene of `task` that `seed` stands for, arm near home, time 0. Raises InputError for an unknown task."""
         self._task = find_task(task)
         if task not in self._scenes:
-            model = build_model(self.embodiment, self._task)
+            model = build_model(self.embodiment, self._task, palette_mjcf() if self.most_distractors else "")
             self._scenes[task] = model, mujoco.MjData(model), layout.Looks(model)
+            if self.most_distractors:
+                self._palettes[task] = Distractors(self)
         rng = np.random.default_rng([zlib.crc32(task.encode()), seed])
         mujoco.mj_resetData(self.model, self.data)
+        self.attempt = ""
+        if self.distractors is not None:
+            self.distractors.clear()
         self._scenes[task][2].vary(rng)
         layout.place_start(self, rng)
         mujoco.mj_step(self.model, self.data, 60)
@@ -82,6 +93,11 @@ class Tabletop:
     def data(self) -> mujoco.MjData:
         """MuJoCo's state of the present scene."""
         return self._scenes[self.spec.name][1]
+
+    @property
+    def distractors(self) -> Distractors | None:
+        """The further things of the present scene, None in a world made without."""
+        return self._palettes.get(self.spec.name)
 
     @property
     def task(self) -> str:
@@ -128,11 +144,15 @@ class Tabletop:
         return self._renderer().picture(self.data, width, height)
 
     def segmentation(self, width: int, height: int) -> np.ndarray:
-        """int32 (height, width): 0 ground, 1 arm, 2 source object, 3 target object."""
-        return self.classes(self._renderer().geoms(self.data, width, height))
+        """int32 (height, width): 0 ground, 1 arm, 2 source object, 3 target object, 5 distractors."""
+        return self.classes(self.geoms(width, height))
+
+    def geoms(self, width: int, height: int) -> np.ndarray:
+        """int32 (height, width): which geom of `model` each pixel shows, -1 for none."""
+        return self._renderer().geoms(self.data, width, height)
 
     def alone(self, width: int, height: int, group: int) -> np.ndarray:
-        """bool (height, width): what the object of `group` (2 source, 3 target) would cover were nothing before it."""
+        """bool (height, width): what the geoms of `group` (2 source, 3 target) would cover were nothing before them."""
         return self._renderer().geoms(self.data, width, height, (group,)) >= 0
 
     def classes(self, geoms: np.ndarray) -> np.ndarray:
@@ -179,10 +199,13 @@ class Tabletop:
         """What is exactly known of the present picture; boxes are measured on `width` × `height` pixels."""
         return scene_truth(self, width, height)
 
-    def scatter(self, rng: np.random.Generator) -> None:
-        """Teleport into a random state of the present task, for training data: see `scatter.py`."""
+    def scatter(self, rng: np.random.Generator, mishaps: float = 0.0) -> None:
+        """Teleport into a random state of the present task, for training data: see `scatter.py`.
+
+        mishaps: share of states in which the robot's last attempt has just failed.
+        """
         self._scenes[self.task][2].vary(rng)
-        scatter(self, rng)
+        scatter(self, rng, mishaps)
 
     def put(self, name: str, placed: np.ndarray) -> None:
         """Move an object to a pose (4, 4), at rest. Call mj_forward (or advance) before looking at the scene."""

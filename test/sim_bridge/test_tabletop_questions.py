@@ -3,7 +3,6 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from sim_bridge.tabletop.scatter import scatter
 from sim_bridge.tabletop.world import Tabletop
 from vlaser_core.data.check import check, check_policy_answer
 from vlaser_core.data.families import FAMILIES, conversation, policy_answer
@@ -12,13 +11,13 @@ from vlaser_core.data.truth import SceneTruth
 
 @pytest.fixture(scope="module")
 def truths() -> list[SceneTruth]:
-    world, rng, found = Tabletop(), np.random.default_rng(0), []
+    world, rng, found = Tabletop(distractors=4), np.random.default_rng(0), []
     try:
         for task in world.tasks:
             world.reset(task, 1)
-            for _ in range(5):
-                scatter(world, rng)
-                found.append(world.truth())
+            for _ in range(9):
+                world.scatter(rng, mishaps=0.25)
+                found.append(world.truth(192, 144))
     finally:
         world.close()
     return found

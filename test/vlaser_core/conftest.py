@@ -14,6 +14,9 @@ from vlaser_core.model.vlaser import Vlaser
 from vlaser_core.processing.normalization import Spread, Statistics
 from vlaser_core.processing.tokenizer import IMAGE, train_nano_tokenizer
 
+# Models of a few thousand weights gain nothing from a second thread, and on a busy machine the two wait for each other.
+torch.set_num_threads(1)
+
 
 @pytest.fixture(scope="session")
 def tokenizer():

@@ -32,6 +32,19 @@ def test_the_same_seed_gives_the_same_actions(engine, view):
     assert np.array_equal(first, second) and not np.array_equal(first, other)
 
 
+@pytest.mark.parametrize("wrong", [{"steps": 0}, {"method": "rk4"}])
+def test_a_flow_that_cannot_be_integrated_is_refused(engine, view, wrong):
+    with pytest.raises(InputError, match="flow step|integration method"):
+        engine.predict(view, "put carrot on plate", seed=1, **wrong)
+
+
+def test_heun_and_more_steps_are_for_the_caller_to_choose(engine, view):
+    chosen = ({}, {"method": "heun"}, {"steps": 3}, {"steps": 50}, {"steps": 30, "method": "heun"})
+    euler, heun, few, many, exact = (engine.predict(view, "put carrot on plate", seed=1, **how).actions for how in chosen)
+    near, far = (np.abs(rough - exact).max() for rough in (many, few))
+    assert not np.array_equal(euler, heun) and near < far / 3
+
+
 def test_actions_are_within_the_robots_percentiles(engine, view):
     actions, spread = engine.predict(view, "put carrot on plate", seed=1).actions, engine.checkpoint.statistics.action
     assert (actions[:, :6] >= spread.p01[:6] - 1e-9).all() and (actions[:, :6] <= spread.p99[:6] + 1e-9).all()
@@ -68,6 +81,18 @@ def test_reasoning_answers_whatever_the_model_says(engine, picture):
     assert 0 <= engine.ask(picture, "What is there?").score <= 1
 
 
+def test_questions_that_are_asked_together_are_answered_as_alone(engine, picture):
+    wide = np.ascontiguousarray(picture[:, ::-1])
+    questions = [([picture], "Where is the carrot?"), ([picture, wide], "Is <image> like <image>?"), ([wide], "List the steps to put the carrot on the plate, one by one.")]
+    together = engine.ask_together([*questions, ([picture], "x " * 3000)], max_new_tokens=6)
+    assert [text for text, _ in together[:3]] == [engine.ask(*question, max_new_tokens=6).text for question in questions]
+    # Cut off at six tokens, or ended before.
+    assert [whole for _, whole in together[:3]] == [len(engine.tokenizer(text)["input_ids"]) < 6 for text, _ in together[:3]]
+    # One that does not fit the model costs the others nothing.
+    assert isinstance(together[3], InputError) and "tokens" in str(together[3])
+    assert engine.ask_together([]) == [] and isinstance(engine.ask_together([([], "no picture")])[0], InputError)
+
+
 def test_an_unknown_device_or_dtype_is_refused():
     with pytest.raises(ConfigError, match="float8"):
         Engine.load(dtype="float8")
@@ -77,25 +102,18 @@ def test_an_unknown_device_or_dtype_is_refused():
 
 def test_an_action_goes_before_text_that_waits():
     turnstile, order = _Turnstile(), []
-    begun = threading.Event()
-
-    def hold():
-        with turnstile.text():
-            begun.set()
-            time.sleep(0.2)
-            order.append("first token")
 
     def later(kind, label):
         with kind():
             order.append(label)
 
-    threads = [threading.Thread(target=hold)]
-    threads[0].start()
-    begun.wait()
-    threads += [threading.Thread(target=later, args=(turnstile.text, "second token")), threading.Thread(target=later, args=(turnstile.action, "action"))]
-    for thread in threads[1:]:
-        thread.start()
-        time.sleep(0.03)
-    for thread in threads:
+    waiting = [threading.Thread(target=later, args=turn) for turn in ((turnstile.text, "second token"), (turnstile.action, "action"))]
+    with turnstile.text():
+        for thread in waiting:
+            thread.start()
+        while len(turnstile._condition._waiters) < 2:  # both have come and must wait
+            time.sleep(0.001)
+        order.append("first token")
+    for thread in waiting:
         thread.join()
     assert order == ["first token", "action", "second token"]

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -7,7 +9,16 @@ from hypothesis import strategies as st
 
 from vlaser_core.embodiment import load_embodiment
 from vlaser_core.errors import InputError, KinematicsError
-from vlaser_core.geometry import euler_from_matrix, matrix_from_euler, matrix_from_quaternion, quaternion_from_matrix, rotvec_from_matrix
+from vlaser_core.geometry import (
+    euler_from_matrix,
+    matrix_from_euler,
+    matrix_from_quaternion,
+    matrix_from_rotvec,
+    quaternion_from_matrix,
+    rotation_about,
+    rotation_of_euler,
+    rotvec_from_matrix,
+)
 from vlaser_core.kinematics import Kinematics
 from vlaser_core.processing.actions import deltas_between, joint_waypoints, poses_from_deltas
 from vlaser_core.processing.proprio import pose_from_proprio, proprio_from_joints, proprio_from_pose
@@ -39,6 +50,13 @@ def test_inverse_finds_the_posture_that_forward_left(offsets):
     assert np.linalg.norm(rotvec_from_matrix(KINEMATICS.forward(found)[:3, :3] @ KINEMATICS.forward(joints)[:3, :3].T)) < 5e-3
 
 
+def test_a_whole_path_is_where_its_postures_are_one_by_one():
+    skewed = dataclasses.replace(ARM.joints[2], axis=(0.6, 0.0, 0.8), orientation_xyzw=(0.5, 0.5, 0.5, 0.5))
+    for arm in (ARM, dataclasses.replace(ARM, joints=(*ARM.joints[:2], skewed, *ARM.joints[3:]), base_position=(0.1, 0.2, 0.3))):
+        kinematics, path = Kinematics(arm), np.random.default_rng(0).uniform(-1, 1, (7, 6))
+        np.testing.assert_allclose(kinematics.forward_path(path), [kinematics.forward(row) for row in path], atol=1e-12)
+
+
 def test_a_pose_out_of_reach_is_refused_with_what_remains():
     target = KINEMATICS.forward(np.array(ARM.home))
     target[0, 3] = 2.0
@@ -46,11 +64,40 @@ def test_a_pose_out_of_reach_is_refused_with_what_remains():
         KINEMATICS.inverse(target, np.array(ARM.home))
 
 
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.tuples(*[st.floats(-0.06, 0.06)] * 6), min_size=1, max_size=6))
+def test_a_path_is_followed_pose_by_pose_to_the_tolerances(offsets):
+    postures = np.array(ARM.home) + np.cumsum(offsets, axis=0)
+    targets = np.array([KINEMATICS.forward(joints) for joints in postures])
+    for found, target in zip(KINEMATICS.follow(targets, np.array(ARM.home)), targets, strict=True):
+        reached = KINEMATICS.forward(found)
+        assert np.linalg.norm(reached[:3, 3] - target[:3, 3]) <= 5e-4
+        assert np.linalg.norm(rotvec_from_matrix(target[:3, :3] @ reached[:3, :3].T)) <= 5e-3
+
+
+@settings(deadline=None)  # a test machine may be busy
 @given(angles, angles, angles)
 def test_euler_angles_and_quaternions_survive_a_round_trip(roll, pitch, yaw):
     matrix = matrix_from_euler(np.array([roll, pitch, yaw]))
     assert euler_from_matrix(matrix) == pytest.approx([roll, pitch, yaw], abs=1e-9)
     assert matrix_from_quaternion(quaternion_from_matrix(matrix)) == pytest.approx(matrix, abs=1e-9)
+
+
+@settings(deadline=None)  # a test machine may be busy
+@given(angles, angles, angles)
+def test_plain_floats_turn_as_transforms3d_does(roll, pitch, yaw):
+    matrix = matrix_from_euler(np.array([roll, pitch, yaw]))
+    assert np.reshape(rotation_of_euler(roll, pitch, yaw), (3, 3)) == pytest.approx(matrix, abs=1e-12)
+    vector = rotvec_from_matrix(matrix)
+    assert matrix_from_rotvec(vector) == pytest.approx(matrix, abs=1e-9)
+
+
+@pytest.mark.parametrize("angle", [0.0, 1e-9, 1e-5, 1e-4, 2e-4, 1.0, np.pi - 2e-4, np.pi - 1e-5, np.pi - 1e-9, np.pi])
+@pytest.mark.parametrize("axis", [(1.0, 0.0, 0.0), (0.0, -1.0, 0.0), (0.6, 0.0, -0.8)])
+def test_rotation_vectors_hold_from_no_turn_to_half_a_turn(axis, angle):
+    turned = np.reshape(rotation_about(axis, np.cos(angle), np.sin(angle)), (3, 3))
+    assert turned == pytest.approx(matrix_from_rotvec(np.array(axis) * angle), abs=1e-9)
+    assert matrix_from_rotvec(rotvec_from_matrix(turned)) == pytest.approx(turned, abs=1e-7)
 
 
 def test_quaternions_are_xyzw():
@@ -69,6 +116,7 @@ def test_proprioception_refuses_a_wrong_joint_state(joints):
         proprio_from_joints(WIDOWX, joints, np.array([1.0]))
 
 
+@settings(deadline=None)  # a test machine may be busy
 @given(st.lists(st.tuples(*[st.floats(-0.05, 0.05)] * 6), min_size=1, max_size=4))
 def test_deltas_lead_where_the_poses_say(deltas):
     start = KINEMATICS.forward(np.array(ARM.home))

@@ -4,13 +4,13 @@ import dataclasses
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from vlaser_core.embodiment import Camera, load_embodiment
 from vlaser_core.errors import ConfigError
 from vlaser_core.geometry import matrix_from_euler, quaternion_from_matrix
-from vlaser_core.projection import inside, project
+from vlaser_core.projection import inside, project, uncalibrated
 
 LEVEL = Camera("c", "c", 400, 300, 90.0, (1.0, 2.0, 3.0), (0.0, 0.0, 0.0, 1.0))
 
@@ -50,6 +50,7 @@ def test_a_camera_without_calibration_says_what_it_lacks():
         project(dataclasses.replace(LEVEL, fov_y_deg=None, position=None), np.zeros((1, 3)))
 
 
+@settings(deadline=None)  # what a busy machine takes longer for is no fault
 @given(st.floats(-0.5, 0.5), st.floats(-0.3, 0.3), st.floats(0.2, 2.0))
 def test_points_of_one_ray_share_a_pixel(left, up, distance):
     camera = load_embodiment("widowx").cameras[0]
@@ -68,3 +69,9 @@ def test_it_agrees_with_the_simulator():
     points = np.random.default_rng(0).uniform([0.2, -0.1, 0.0], [0.4, 0.1, 0.2], (50, 3))
     shares, _ = view.View(camera).project(points)
     assert project(camera, points) == pytest.approx(shares * [camera.width, camera.height], abs=1e-9)
+
+
+def test_a_camera_that_is_not_calibrated_says_what_its_contract_lacks():
+    assert uncalibrated(LEVEL) == ""
+    lack = uncalibrated(dataclasses.replace(LEVEL, position=None))
+    assert "position" in lack and "fov_y_deg" not in lack

@@ -24,7 +24,7 @@ def local_discovery() -> Iterator[None]:
 
 # A test machine may be busy: what arrives late there is not what these tests are about, unless they say so themselves.
 PATIENT = {
-    "vlaser_server": {"max_observation_age": 3.0, "joint_states_tolerance": 0.3, "observation_timeout": 5.0, "verdict_timeout": 5.0},
+    "vlaser_server": {"max_observation_age": 3.0, "joint_states_tolerance": 0.3, "observation_timeout": 5.0, "controller_timeout": 20.0, "verdict_timeout": 5.0},
     "chunk_controller": {"max_observation_age": 3.0, "joint_states_tolerance": 0.3, "joint_states_timeout": 3.0},
 }
 

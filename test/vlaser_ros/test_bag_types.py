@@ -47,3 +47,34 @@ def test_a_definition_alone_rebuilds_the_type(types, name):
 def test_an_unknown_type_is_refused(types):
     with pytest.raises(ConfigError, match="nobody_msgs/msg/Thing"):
         types.definition("nobody_msgs/msg/Thing")
+
+
+def test_encoded_messages_end_where_they_end(types):
+    pytest.importorskip("vlaser_msgs", reason="needs the interface package: pip install ./msg")
+    from sensor_msgs.msg import JointState
+
+    message = JointState(name=["waist", "shoulder", "left_finger"], position=[0.1, 0.2, 0.3])
+    for _ in range(20):
+        types.encode(JointState(name=["something", "longer", "before"] * 5, position=[1.0] * 15))
+        name, data = types.encode(message)
+        # Raises when bytes are left over.
+        again = types.store.deserialize_cdr(data, name)
+    assert again.name == message.name and list(again.position) == list(message.position) and len(again.velocity) == 0
+
+
+def test_types_of_other_installed_packages_are_read_from_their_files(tmp_path, monkeypatch):
+    pytest.importorskip("ament_index_python")
+    (tmp_path / "share/ament_index/resource_index/packages").mkdir(parents=True)
+    (tmp_path / "share/ament_index/resource_index/packages/servo_msgs").touch()
+    (tmp_path / "share/servo_msgs/msg").mkdir(parents=True)
+    (tmp_path / "share/servo_msgs/msg/Group.msg").write_text("std_msgs/Header header\nServo[] servos\nfloat32[3] gains\n")
+    (tmp_path / "share/servo_msgs/msg/Servo.msg").write_text("string name\nfloat64 position\n")
+    (tmp_path / "share/servo_msgs/msg/Broken.msg").write_text("absent_msgs/Thing thing\n")
+    monkeypatch.setenv("AMENT_PREFIX_PATH", str(tmp_path), prepend=":")
+    types = BagTypes()
+    text, type_hash = types.definition("servo_msgs/msg/Group")
+    fresh = get_typestore(Stores.EMPTY)
+    fresh.register(get_types_from_msg(text, "servo_msgs/msg/Group"))
+    assert fresh.hash_rihs01("servo_msgs/msg/Group") == type_hash and "servo_msgs/msg/Servo" in fresh.fielddefs
+    with pytest.raises(ConfigError, match="servo_msgs/msg/Broken"):
+        types.definition("servo_msgs/msg/Broken")

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from vlaser_core.embodiment import load_embodiment
-from vlaser_ros.joint_history import JointHistory, JointsMismatch, JointsMissing
+from vlaser_ros.joint_history import JointHistory, JointsMismatch, JointsMissing, StatedProprio
 
 ROBOT = load_embodiment("widowx")
 NAMES = [*ROBOT.joint_names, "left_finger"]
@@ -81,3 +81,26 @@ def test_velocity_is_that_of_the_last_samples():
     for k in range(10):
         kept.add(k * 0.02, NAMES, [k * 0.01] * 7)
     np.testing.assert_allclose(kept.velocity(), 0.5)
+
+
+def test_a_stamp_from_the_future_is_refused_as_it_would_outlive_every_true_one():
+    kept = history(tolerance=0.05)
+    assert kept.add(1.0, NAMES, [0.0] * 7, now=1.0) and kept.add(1.04, NAMES, [0.0] * 7, now=1.0)
+    assert not kept.add(11.0, NAMES, [9.0] * 7, now=1.05) and "9.950 s in the future" in kept.fault()
+    assert kept.newest_stamp() == 1.04
+    assert kept.add(1.06, NAMES, [0.1] * 7, now=1.06) and kept.fault() == ""
+
+
+def test_stated_proprioception_is_taken_as_it_is_and_never_mixed_from_two():
+    robot, kept = ROBOT, StatedProprio(ROBOT, tolerance=0.06)
+    with pytest.raises(JointsMissing, match="no stated proprioception was received"):
+        kept.proprio(1.0)
+    first, second = np.arange(7.0), np.arange(7.0) + 0.1
+    assert kept.add(1.0, robot.proprio.names, first) and kept.add(1.1, robot.proprio.names[::-1], second[::-1])
+    np.testing.assert_array_equal(kept.proprio(1.04), first)
+    np.testing.assert_array_equal(kept.proprio(1.1), second)
+    with pytest.raises(JointsMissing, match="nearer than 0.2"):
+        kept.proprio(1.3)
+    assert not kept.add(1.2, robot.joint_names, np.zeros(6))
+    with pytest.raises(JointsMismatch, match="missing"):
+        kept.proprio(1.3)

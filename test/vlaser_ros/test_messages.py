@@ -79,3 +79,10 @@ def test_gate_codes_are_the_message_constants():
 def test_a_time_that_is_none_is_refused(bad):
     with pytest.raises(InputError, match="no ROS time"):
         messages.to_time(bad)
+
+
+def test_a_request_that_names_no_seed_asks_for_fresh_noise():
+    from vlaser_msgs.action import Execute
+    from vlaser_msgs.srv import Predict
+
+    assert Execute.Goal().seed == Predict.Request().seed == -1, "as `ros2 action send_goal` sends it"

@@ -46,6 +46,13 @@ def test_grippers_switch_when_the_motion_towards_their_point_begins():
     assert player.sample(1.05)[1] == 1.0 and player.sample(1.25)[1] == 0.0
 
 
+def test_velocity_is_that_of_the_running_segment_and_nothing_at_rest_or_where_columns_switch():
+    player = playing(switched=(1,))
+    assert player.velocity(1.1).tolist() == pytest.approx([5.0, 0.0])
+    assert player.velocity(0.9).tolist() == player.velocity(1.4).tolist() == player.velocity(9.0).tolist() == [0.0, 0.0]
+    assert (player.begin, TrajectoryPlayer().begin) == (1.0, np.inf)
+
+
 def test_nothing_spliced_is_nothing_to_sample():
     with pytest.raises(ValueError, match="no trajectory"):
         TrajectoryPlayer().sample(0.0)

@@ -8,8 +8,6 @@ The action expert has no place in that layout and is left out.
 from __future__ import annotations
 
 import json
-import os
-import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,12 +15,13 @@ import torch
 from safetensors.torch import save_file
 
 from vlaser_core.checkpoint.detect import open_source
-from vlaser_core.checkpoint.folder import check_tokenizer
+from vlaser_core.checkpoint.folder import tokenizer_of
 from vlaser_core.checkpoint.internvl_chat import PREFIXES, config_json
 from vlaser_core.checkpoint.names import published_name
+from vlaser_core.checkpoint.published_tokenizer import save_published_tokenizer
 from vlaser_core.checkpoint.source import EXPERT_PARTS, Source, check, check_twins
+from vlaser_core.checkpoint.writing import check_destination, complete_folder
 from vlaser_core.errors import CheckpointError
-from vlaser_core.processing.tokenizer import load_tokenizer
 
 SHARD_BYTES = 4 * 10**9
 
@@ -37,32 +36,21 @@ class Exported:
     left_out: int
 
 
-def export_chat(path: Path, folder: Path, *, tokenizer: Path | None = None, shard_bytes: int = SHARD_BYTES, overwrite: bool = False) -> Exported:
+def export_chat(
+    path: Path, folder: Path, *, tokenizer: Path | None = None, shard_bytes: int = SHARD_BYTES, overwrite: bool = False
+) -> Exported:
     """Write `folder` in the chat layout, shard by shard. Raises CheckpointError; a failure leaves nothing behind."""
-    if folder.exists() and not overwrite:
-        raise CheckpointError(f"{folder} exists; choose another place or allow overwriting")
+    check_destination(folder, path, overwrite=overwrite)
     source = open_source(path)
     check(source)
     check_twins(source)
-    home = tokenizer or (path if path.is_dir() else path.parent)
-    loaded = load_tokenizer(home)
-    check_tokenizer(loaded, source.config, source.token_ids, str(home))
-    partial = folder.with_name(folder.name + ".part")
-    if partial.exists():
-        shutil.rmtree(partial)
-    partial.mkdir(parents=True)
-    try:
+    loaded = tokenizer_of(source, tokenizer)
+    with complete_folder(folder) as partial:
         done = _write(source, partial, shard_bytes)
         content = config_json(source.config, source.tensors.main_dtype())
         (partial / "config.json").write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
-        loaded.save_pretrained(str(partial))
-        if folder.exists():
-            shutil.rmtree(folder)
-        os.replace(partial, folder)
-        return done
-    except BaseException:
-        shutil.rmtree(partial, ignore_errors=True)
-        raise
+        save_published_tokenizer(loaded, partial)
+    return done
 
 
 def _jobs(source: Source) -> tuple[dict[str, list[str]], int]:

@@ -11,8 +11,6 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import os
-import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,6 +22,7 @@ from transformers import PreTrainedTokenizerBase
 from vlaser_core.checkpoint.names import LM_HEAD
 from vlaser_core.checkpoint.source import Source, build, check, expected_shapes, fill, skeleton
 from vlaser_core.checkpoint.tensors import Tensors
+from vlaser_core.checkpoint.writing import complete_folder
 from vlaser_core.embodiment import Embodiment, dump_embodiment, load_embodiment
 from vlaser_core.errors import CheckpointError, ConfigError
 from vlaser_core.model.config import VlaserConfig
@@ -51,20 +50,12 @@ def shipped_checkpoint() -> Path:
 
 
 def save_checkpoint(checkpoint: Checkpoint, folder: Path) -> None:
-    """Write the folder; one of that name is replaced only when the new one is complete, and a failure leaves nothing behind."""
-    folder = Path(folder)
-    partial = folder.with_name(folder.name + ".part")
-    if partial.exists():
-        shutil.rmtree(partial)
-    partial.mkdir(parents=True)
-    try:
+    """Write the folder; one of that name is replaced only when the new one is complete, and a failure leaves nothing behind.
+
+    Raises CheckpointError for a disk that is full, or a policy without its robot.
+    """
+    with complete_folder(Path(folder)) as partial:
         _write(checkpoint, partial)
-        if folder.exists():
-            shutil.rmtree(folder)
-        os.replace(partial, folder)
-    except BaseException:
-        shutil.rmtree(partial, ignore_errors=True)
-        raise
 
 
 def _write(checkpoint: Checkpoint, folder: Path) -> None:
@@ -111,7 +102,9 @@ def folder_source(folder: Path) -> Source:
 def source_of(config: VlaserConfig, path: Path) -> Source:
     tensors, known = Tensors.of_files([path]), expected_shapes(skeleton(config, 0))
     places = {name: (name,) for name in tensors if name in known}
-    return Source("vlaser", path, config, tensors, places, left_over=tuple(name for name in tensors if name not in known), token_ids=config.token_ids)
+    return Source(
+        "vlaser", path, config, tensors, places, left_over=tuple(name for name in tensors if name not in known), token_ids=config.token_ids
+    )
 
 
 def robot_of(folder: Path, config: VlaserConfig) -> tuple[Embodiment, Statistics] | tuple[None, None]:
@@ -137,6 +130,8 @@ def check_robot(config: VlaserConfig, embodiment: Embodiment, where: str) -> Non
     ):
         if has != needs:
             raise CheckpointError(f"{where}: the model's {name} is {has}, embodiment {embodiment.name!r} needs {needs}")
+    if config.views > len(embodiment.cameras):
+        raise CheckpointError(f"{where}: the policy looks through {config.views} cameras, embodiment {embodiment.name!r} has {len(embodiment.cameras)}")
 
 
 def check_tokenizer(tokenizer: PreTrainedTokenizerBase, config: VlaserConfig, token_ids: Mapping[str, int], where: str) -> None:
@@ -144,6 +139,19 @@ def check_tokenizer(tokenizer: PreTrainedTokenizerBase, config: VlaserConfig, to
     if len(tokenizer) > config.text.vocab_size:
         raise CheckpointError(f"{where}: the tokenizer has {len(tokenizer)} tokens, the model {config.text.vocab_size}")
     check_ids(tokenizer, token_ids, where)
+
+
+def tokenizer_of(source: Source, folder: Path | None = None) -> PreTrainedTokenizerBase:
+    """The tokenizer in `folder`, by default the one beside the weights. Raises CheckpointError when it does not fit them."""
+    home = folder or (source.path if source.path.is_dir() else source.path.parent)
+    try:
+        tokenizer = load_tokenizer(home)
+    except CheckpointError as error:
+        if folder is not None:
+            raise
+        raise CheckpointError(f"{error}; name the folder of the one these weights were trained with (--tokenizer)") from error
+    check_tokenizer(tokenizer, source.config, source.token_ids, str(home))
+    return tokenizer
 
 
 def load_checkpoint(folder: Path | str, device: str = "cpu", dtype: torch.dtype | None = torch.float32) -> Checkpoint:

@@ -15,11 +15,10 @@ from pathlib import Path
 import torch
 
 from vlaser_core.checkpoint.names import LANGUAGE, LM_HEAD, PROJECTOR, VISION, target_names
-from vlaser_core.checkpoint.source import Source, build
+from vlaser_core.checkpoint.source import Source
 from vlaser_core.checkpoint.tensors import Tensors
 from vlaser_core.errors import CheckpointError
-from vlaser_core.model.config import CHAT_TILES, ExpertSize, TextSize, VisionSize, VlaserConfig
-from vlaser_core.model.vlaser import Vlaser
+from vlaser_core.model.config import CHAT_TILES, TextSize, VisionSize, VlaserConfig
 from vlaser_core.processing.tokenizer import INTERNVL3_IDS
 
 PREFIXES = {"vision_model.": VISION, "mlp1.": PROJECTOR, "language_model.model.": LANGUAGE, "language_model.lm_head.weight": LM_HEAD}
@@ -33,6 +32,8 @@ _EXPECTED = {
     ("vision_config", "norm_type"): "layer_norm",
     ("vision_config", "qkv_bias"): True,
     ("vision_config", "hidden_act"): "gelu",
+    ("vision_config", "layer_norm_eps"): 1e-6,
+    ("llm_config", "model_type"): "qwen2",
     ("llm_config", "hidden_act"): "silu",
     ("llm_config", "use_sliding_window"): False,
 }
@@ -122,11 +123,9 @@ def config_json(config: VlaserConfig, dtype: torch.dtype) -> dict:
             "num_attention_heads": vision.heads,
             "image_size": vision.image_size,
             "patch_size": vision.patch_size,
-            "layer_norm_eps": 1e-6,
         },
         "llm_config": {
             "architectures": ["Qwen2ForCausalLM"],
-            "model_type": "qwen2",
             "hidden_size": text.hidden_size,
             "intermediate_size": text.intermediate_size,
             "num_hidden_layers": text.layers,
@@ -197,12 +196,3 @@ def chat_source(folder: Path) -> Source:
         raise CheckpointError(f"{folder / 'config.json'} is of model_type {config.get('model_type')!r}, expected 'internvl_chat'")
     chat_config(config, str(folder / "config.json"))  # a config of another model is told before its weights are looked at
     return source_of(Tensors.of_folder(folder), config, folder, folder.resolve().name)
-
-
-def model_from_chat(
-    state: Mapping[str, torch.Tensor], config: Mapping, image_token_id: int, expert: ExpertSize, *, horizon: int, action_dim: int, proprio_dim: int, **constants
-) -> Vlaser:
-    """A policy in the tensors' type: the chat model's backbone and a fresh expert. constants: further fields of VlaserConfig."""
-    source = source_of(Tensors.of_state(state, "chat checkpoint"), config, Path("chat checkpoint"))
-    shape = {"horizon": horizon, "action_dim": action_dim, "proprio_dim": proprio_dim}
-    return build(source.with_new_expert(expert, **shape, **constants), image_token_id)

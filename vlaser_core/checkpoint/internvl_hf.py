@@ -33,6 +33,7 @@ _EXPECTED = {
     ("vision_config", "norm_type"): "layer_norm",
     ("vision_config", "attention_bias"): True,
     ("vision_config", "hidden_act"): "gelu",
+    ("vision_config", "layer_norm_eps"): 1e-6,
     ("text_config", "model_type"): "qwen2",
     ("text_config", "hidden_act"): "silu",
     ("text_config", "use_sliding_window"): False,

@@ -33,10 +33,12 @@ def part_sizes(config: VlaserConfig) -> dict[str, str]:
     """Each part's sizes, for a person to read."""
     vision, text, expert = config.vision, config.text, config.expert
     found = {
-        "vision tower": f"{vision.layers} layers × {vision.hidden_size}, MLP {vision.intermediate_size}, {vision.heads} heads, {vision.image_size} px / {vision.patch_size}",
-        "projector": f"{4 * vision.hidden_size} → {text.hidden_size}, {config.image_tokens} tokens a tile, at most {config.max_tiles} tiles",
+        "vision tower": f"{vision.layers} layers × {vision.hidden_size}, MLP {vision.intermediate_size}, {vision.heads} heads, "
+        f"{vision.image_size} px / {vision.patch_size}",
+        "projector": f"{4 * vision.hidden_size} → {text.hidden_size}, {config.image_tokens} tokens a tile, at most {config.max_tiles}",
         "token embeddings": f"{text.vocab_size} × {text.hidden_size}" + (", tied to the language head" if text.tie_embeddings else ""),
-        "language model": f"{text.layers} layers × {text.hidden_size}, MLP {text.intermediate_size}, {text.heads} heads ({text.kv_heads} kv) of {text.head_dim}",
+        "language model": f"{text.layers} layers × {text.hidden_size}, MLP {text.intermediate_size}, "
+        f"{text.heads} heads ({text.kv_heads} kv) of {text.head_dim}",
         "language head": f"{text.vocab_size} × {text.hidden_size}",
     }
     if expert is not None:
@@ -53,6 +55,7 @@ def assumptions(config: VlaserConfig) -> dict[str, object]:
         "flow_steps": config.flow_steps,
         "flow_sigma": config.flow_sigma,
         "max_prompt_tokens": config.max_prompt_tokens,
+        "tables": config.tables,
         "rope_theta": config.text.rope_theta,
         "vision_heads": config.vision.heads,
     }
@@ -86,6 +89,7 @@ def inventory(source: Source) -> dict:
         "missing": source.missing(),
         "left_over": list(source.left_over),
         "copies": len(source.twins),
+        "unread": list(source.unread),
         "fault": fault,
         "model": source.config.to_dict(),
     }
@@ -95,7 +99,10 @@ def inventory(source: Source) -> dict:
 
 
 def robot_facts(folder: Path, config: VlaserConfig) -> dict:
-    """The robot and the data of one of our folders, checked against the model; nothing for a model that only reasons. Raises CheckpointError."""
+    """Robot and data of one of our folders, checked against the model; nothing for a model that only reasons.
+
+    Raises CheckpointError.
+    """
     embodiment, statistics = robot_of(folder, config)
     if embodiment is None or statistics is None:
         return {}

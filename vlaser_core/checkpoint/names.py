@@ -57,7 +57,10 @@ def target_names(name: str, prefixes: Mapping[str, str]) -> list[str]:
 
 
 def published_name(name: str, prefixes: Mapping[str, str]) -> str | None:
-    """What one of our tensors is called in a published layout; q, k and v of the vision tower share one name. None: it has no place there."""
+    """What one of our tensors is called in a published layout, None where it has no place.
+
+    q, k and v of the vision tower share one name.
+    """
     for prefix, home in prefixes.items():
         if not name.startswith(home):
             continue

@@ -23,6 +23,7 @@ from vlaser_core.checkpoint.names import LM_HEAD
 from vlaser_core.checkpoint.tensors import Tensors
 from vlaser_core.errors import CheckpointError
 from vlaser_core.model.config import ExpertSize, VlaserConfig
+from vlaser_core.model.half_precision import lacks_half_precision, widen
 from vlaser_core.model.vlaser import Vlaser
 
 Layout = Literal["vlaser", "internvl_chat", "internvl_hf", "upstream"]
@@ -32,7 +33,8 @@ EXPERT_PARTS = ("expert.", "proprio_encoder.", "action_encoder.", "action_decode
 @dataclass(frozen=True)
 class Source:
     """places: stored name → our names (three for a fused qkv). twins: (copy, original) that must hold the same numbers.
-    left_over: stored tensors with no place here. new_expert: the expert is drawn fresh, so no tensor of it is expected.
+    left_over: stored tensors with no place here. unread: those that the original stores and never reads either.
+    new_expert: the expert is drawn fresh, so no tensor of it is expected.
     token_ids: ids the tokenizer must give InternVL's special tokens; empty when the layout does not tell."""
 
     layout: Layout
@@ -42,6 +44,7 @@ class Source:
     places: Mapping[str, tuple[str, ...]]
     twins: tuple[tuple[str, str], ...] = ()
     left_over: tuple[str, ...] = ()
+    unread: tuple[str, ...] = ()
     token_ids: Mapping[str, int] = field(default_factory=dict)
     new_expert: bool = False
 
@@ -50,7 +53,11 @@ class Source:
         if self.config.expert is not None:
             raise CheckpointError(f"{self.path} has an action expert already; a new one is for checkpoints that only reason")
         shape = {"expert": expert, "horizon": horizon, "action_dim": action_dim, "proprio_dim": proprio_dim}
-        return replace(self, config=replace(self.config, **shape, **constants), new_expert=True)
+        try:
+            config = replace(self.config, **shape, **constants)
+        except ValueError as error:
+            raise CheckpointError(f"{self.path}: the new expert cannot be made: {error}") from error
+        return replace(self, config=config, new_expert=True)
 
     def expected(self) -> dict[str, tuple[int, ...]]:
         """Our names and shapes of all tensors that this source must bring."""
@@ -80,7 +87,8 @@ def check(source: Source) -> None:
     missing = source.missing()
     if missing or source.left_over:
         raise CheckpointError(
-            f"{where}: {len(missing)} tensors missing {missing[:3]}, {len(source.left_over)} belong to no part of the model {list(source.left_over[:3])}"
+            f"{where}: {len(missing)} tensors missing {missing[:3]}, "
+            f"{len(source.left_over)} belong to no part of the model {list(source.left_over[:3])}"
         )
     for stored, names in source.places.items():
         entry = source.tensors[stored]
@@ -138,13 +146,19 @@ def _put(model: nn.Module, name: str, tensor: torch.Tensor) -> None:
 
 
 def finish(model: Vlaser, device: str) -> None:
-    """Tie what is tied, and compute what no checkpoint stores: rotary frequencies, in float32 whatever the weights are."""
+    """Tie what is tied, compute what no checkpoint stores (rotary frequencies, in float32 whatever the weights are), and
+    fit the layers to the processor."""
     if model.config.text.tie_embeddings:
         model.backbone.lm_head.weight = model.backbone.get_input_embeddings().weight
     for module in list(model.modules()):
         for name, child in module.named_children():
             if isinstance(child, Qwen2RotaryEmbedding):
-                setattr(module, name, Qwen2RotaryEmbedding(child.config).to(device))
+                rotary = Qwen2RotaryEmbedding(child.config).to(device)
+                if model.config.tables == "bfloat16":
+                    rotary.inv_freq = rotary.inv_freq.bfloat16().float()
+                setattr(module, name, rotary)
+    if lacks_half_precision():
+        widen(model)
     empty = [name for name, tensor in (*model.named_parameters(), *model.named_buffers()) if tensor.is_meta]
     if empty:
         raise CheckpointError(f"no values were given for {len(empty)} tensors: {empty[:3]}")
@@ -165,7 +179,9 @@ def initialise_expert(model: Vlaser, seed: int = 0) -> None:
             module.bias.uniform_(-bound, bound, generator=generator)
 
 
-def random_model(config: VlaserConfig, image_token_id: int, *, device: str = "cpu", dtype: torch.dtype = torch.float32, seed: int = 0) -> Vlaser:
+def random_model(
+    config: VlaserConfig, image_token_id: int, *, device: str = "cpu", dtype: torch.dtype = torch.float32, seed: int = 0
+) -> Vlaser:
     """A model of random weights drawn in their final type, without a float32 copy: for measuring size and speed."""
     model = skeleton(config, image_token_id)
     # Drawing billions of normal values takes minutes; one block over and over has the same size and spread. Its length is

@@ -3,13 +3,14 @@
     tensors = Tensors.of_files([Path("model-00001-of-00002.safetensors"), Path("model-00002-of-00002.safetensors")])
     tensors["language_model.lm_head.weight"].shape, tensors.read("language_model.lm_head.weight")
 
-Names, shapes and types come from headers; only `read` touches weights. What was read stays mapped until a few hundred
+Names, shapes and types come from headers; only `read` touches weights. What was read stays mapped until some dozen
 megabytes have gathered, then the file is opened anew, which gives its pages back.
 """
 
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,7 +21,7 @@ from safetensors import SafetensorError, safe_open
 
 from vlaser_core.errors import CheckpointError
 
-RELEASE_BYTES = 256 * 2**20
+RELEASE_BYTES = 64 * 2**20
 _DTYPES = {"F64": torch.float64, "F32": torch.float32, "F16": torch.float16, "BF16": torch.bfloat16}
 SUFFIXES = (".safetensors", ".bin", ".pt", ".pth")
 
@@ -90,7 +91,7 @@ class _TorchShard:
             try:
                 content = torch.load(self._path, map_location="cpu", weights_only=True, mmap=True)
             except Exception as error:  # torch.load raises many kinds for damaged or unsafe files
-                raise CheckpointError(f"cannot read {self._path} (damaged, or it holds more than tensors): {error}") from error
+                raise CheckpointError(f"cannot read {self._path}: {_why_unreadable(error)}") from error
             # Training states keep the weights under `model`, beside the optimizer.
             state = content.get("model", content) if isinstance(content, dict) else content
             if not isinstance(state, dict) or not state or not all(isinstance(value, torch.Tensor) for value in state.values()):
@@ -106,6 +107,16 @@ class _TorchShard:
 
     def release(self) -> None:
         self._state = None
+
+
+def _why_unreadable(error: Exception) -> str:
+    """In one line and in our words: torch's own go on to tell how to run what is in the file."""
+    told = str(error)
+    if asked := re.search(r"GLOBAL (\S+)", told):
+        return f"it holds more than tensors (it asks for {asked[1]}); nothing of it was run"
+    if "mmap can only be used" in told:
+        return "damaged, or not of torch.save since version 1.6 (a zip archive), which can be read in parts; save it again"
+    return f"damaged, {told.splitlines()[0].split('. ')[0] if told else type(error).__name__}"
 
 
 class _MemoryShard:
@@ -125,7 +136,9 @@ class _MemoryShard:
 def _entries(state: Mapping[str, torch.Tensor], where: str) -> dict[str, Entry]:
     for name, tensor in state.items():
         if tensor.dtype not in _DTYPES.values():
-            raise CheckpointError(f"{where}: {name} is {tensor.dtype}; known: {', '.join(map(str, _DTYPES.values()))} (no quantised weights)")
+            raise CheckpointError(
+                f"{where}: {name} is {tensor.dtype}; known: {', '.join(map(str, _DTYPES.values()))} (no quantised weights)"
+            )
     return {name: Entry(tuple(tensor.shape), tensor.dtype, where) for name, tensor in state.items()}
 
 
@@ -141,7 +154,9 @@ class Tensors(Mapping[str, Entry]):
             for stored, entry in shard.entries().items():
                 name = stored.replace("_orig_mod.", "")
                 if name in self._entries:
-                    raise CheckpointError(f"{where}: {name} is in {self._entries[name].file} and in {entry.file}; remove the file that does not belong")
+                    raise CheckpointError(
+                        f"{where}: {name} is in {self._entries[name].file} and in {entry.file}; remove the file that does not belong"
+                    )
                 self._entries[name], self._places[name] = entry, (shard, stored)
 
     @classmethod

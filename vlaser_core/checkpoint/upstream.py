@@ -3,7 +3,7 @@
     source = upstream_source(Path("vlaser.pt"), horizon=4, time_max_period=10_000.0)
 
 All sizes are read from the tensors' shapes, as the file states none. What shapes cannot tell is given by the caller:
-the horizon, the time embedding's slowest period (10 000 for Bridge, 100 for Fractal), and the vision tower's heads.
+the horizon, the time embedding's slowest period, and the vision tower's heads.
 Every weight that upstream stores twice is compared with its copy before one of them is used.
 """
 
@@ -12,6 +12,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Literal
 
 import torch
 
@@ -48,6 +49,8 @@ _COPIES = {
     _INNER + "language_model.model.norm.": _MIXTURES + "vlm.norm.",
     _INNER + "action_expert.model.norm.": _MIXTURES + "action.norm.",
 }
+# Slowest period of the time embedding by the number of state values: Fractal's configuration has another than Bridge's.
+_PERIODS = {8: 100.0}
 # Upstream trains a language head for the expert that nothing reads.
 _UNREAD = (_INNER + "action_expert.lm_head.", _INNER + "action_expert.model.embed_tokens.")
 
@@ -63,13 +66,18 @@ def infer_config(
     tensors: Tensors,
     *,
     horizon: int = 4,
-    time_max_period: float = 10_000.0,
+    time_max_period: float | None = None,
     flow_steps: int = 10,
     max_prompt_tokens: int = 384,
     vision_heads: int | None = None,
+    rope_theta: float = 1_000_000.0,
+    rms_norm_eps: float = 1e-6,
+    tables: Literal["exact", "bfloat16"] = "exact",
     name: str = "upstream",
 ) -> VlaserConfig:
     """The model that upstream's tensors belong to. vision_heads: 64 channels a head when None, as InternViT has.
+    time_max_period: as upstream's configurations have it when None, 100 for Fractal's eight state values and else 10 000.
+    rope_theta, rms_norm_eps: of backbone and expert alike; Qwen2.5's by default.
 
     Raises CheckpointError naming the tensor that is missing or misshapen.
     """
@@ -84,6 +92,7 @@ def infer_config(
     def layer(mixture: str, tensor: str) -> int:
         return tensors.shape(f"{_MIXTURES}{mixture}.layers.0.{tensor}.weight", 2)[0]
 
+    proprio_dim = tensors.shape("proprio_encoder.weight", 2)[1]
     action_dim, expert_width = tensors.shape("action_decoder.weight", 2)
     return VlaserConfig(
         name=name,
@@ -91,7 +100,7 @@ def infer_config(
             hidden_size=width,
             intermediate_size=vision_mlp,
             layers=tensors.layers(_VISION + "encoder.layers."),
-            heads=vision_heads or max(1, width // VISION_HEAD_DIM),
+            heads=max(1, width // VISION_HEAD_DIM) if vision_heads is None else vision_heads,
             image_size=grid * patch,
             patch_size=patch,
         ),
@@ -103,36 +112,46 @@ def infer_config(
             kv_heads=layer("vlm", "self_attn.k_proj") // HEAD_DIM,
             head_dim=HEAD_DIM,
             vocab_size=vocabulary,
+            rope_theta=rope_theta,
+            rms_norm_eps=rms_norm_eps,
         ),
         expert=ExpertSize(expert_width, layer("action", "mlp.gate_proj")),
         horizon=horizon,
         action_dim=action_dim,
-        proprio_dim=tensors.shape("proprio_encoder.weight", 2)[1],
-        time_max_period=time_max_period,
+        proprio_dim=proprio_dim,
+        time_max_period=_PERIODS.get(proprio_dim, 10_000.0) if time_max_period is None else time_max_period,
         flow_steps=flow_steps,
         max_prompt_tokens=max_prompt_tokens,
         max_tiles=CHAT_TILES,
+        tables=tables,
     )
 
 
 def source_of(tensors: Tensors, path: Path, **constants) -> Source:
     """An upstream policy given as tensors; constants as in `infer_config`. Raises CheckpointError."""
     if any(name.startswith(("action_head.", "model.mlp_resnet_blocks.")) for name in tensors):
-        raise CheckpointError(f"{path} is the RoboTwin variant: an L1-regression head without flow matching, which is another model and is not loaded")
+        raise CheckpointError(
+            f"{path} is the RoboTwin variant: an L1-regression head without flow matching, which is another model and is not loaded"
+        )
     if not any(name.startswith(_MIXTURES) for name in tensors):
-        raise CheckpointError(f"{path} has no {_MIXTURES}*: it is not an upstream Vlaser VLA checkpoint; its first tensors are {list(tensors)[:3]}")
+        raise CheckpointError(
+            f"{path} has no {_MIXTURES}*: it is not an upstream Vlaser VLA checkpoint (of another model, name the folder); "
+            f"its first tensors are {list(tensors)[:3]}"
+        )
     config = infer_config(tensors, **constants)
     places: dict[str, tuple[str, ...]] = {}
-    twins, left_over = [], []
+    twins, left_over, unread = [], [], []
     for stored in tensors:
         original = _original(stored)
         if names := tuple(target_names(stored, PREFIXES)):
             places[stored] = names
         elif original in tensors:
             twins.append((stored, original))
-        elif not stored.startswith(_UNREAD):
-            left_over.append(stored)
-    return Source("upstream", path, config, tensors, places, tuple(twins), tuple(left_over), published_ids(config))
+        else:
+            (unread if stored.startswith(_UNREAD) else left_over).append(stored)
+    return Source(
+        "upstream", path, config, tensors, places, tuple(twins), tuple(left_over), tuple(unread), token_ids=published_ids(config)
+    )
 
 
 def upstream_source(path: Path, **constants) -> Source:

@@ -7,6 +7,7 @@ One record a line of JSONL; an error names the file, the line and the field. Gro
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -20,6 +21,7 @@ from vlaser_core.reasoning.prompts import IMAGE_PLACEHOLDER
 
 CATEGORIES = ("grounding", "qa", "spatial", "planning", "simulation")
 SPLITS = ("train", "validation", "test")
+_PLACE = re.compile(rf"(?:(?:Image|Frame)-\d+: )?{IMAGE_PLACEHOLDER}\s*")
 
 
 @dataclass(frozen=True)
@@ -85,6 +87,12 @@ class Record:
                 if malformed or not (parse_boxes(message.value)[0] or parse_points(message.value)[0]):
                     rule = "grounding is integers 0…1000 with x1 < x2, y1 < y2"
                     raise InputError(f"conversations.{index}.value: {rule}; got {message.value[:120]!r}")
+
+    def turns(self) -> list[tuple[str, str]]:
+        """Questions, without the pictures' places, and answers."""
+        messages = [message for message in self.conversations if message.sender != "system"]
+        asked = (_PLACE.sub("", message.value).strip() for message in messages[::2])
+        return list(zip(asked, (message.value.strip() for message in messages[1::2]), strict=True))
 
     def to_json(self) -> dict:
         """The file's form: `image` is a string for one picture and a list for several, senders are called `from`."""

@@ -1,15 +1,16 @@
 """Does this code compute what upstream's does? Reference vectors in, one report out.
 
     report = parity(Path("parity"))
-    report.ok, report.groups()["policy"]
+    report.ok, report.groups()["vla_a448_b1 inference"]
 
-A directory of reference vectors holds `misc_vla.json`, `misc_text.json`, and tiny random models with inputs and
-outputs (`vla_a448_b1.*`, `vlm_chat_tiny.*`); statistics and InternVL3's tokenizer lie beside it (`../statistics`,
+A directory of reference vectors holds `misc_vla.json`, `misc_text.json`, and any number of cases: tiny random models with
+their inputs and outputs (`parity_cases`); statistics and InternVL3's tokenizer lie beside it (`../statistics`,
 `../internvl3_tokenizer`). What a group needs and does not find is named in the report as skipped, never counted as passed.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -37,7 +38,7 @@ class Check:
 
 @dataclass(frozen=True)
 class Skipped:
-    """A group that could not be checked, and what it lacks."""
+    """A group that could not be checked, and what it lacks; or a part of one that nothing was compared with."""
 
     group: str
     reason: str
@@ -81,10 +82,15 @@ class Report:
     def to_json(self) -> dict:
         return {
             "ok": self.ok,
-            "groups": {name: asdict(group) for name, group in self.groups().items()},
-            "failed": [asdict(check) for check in self.checks if not check.ok],
+            "groups": {name: {**asdict(group), "largest": _number(group.largest)} for name, group in self.groups().items()},
+            "failed": [{**asdict(check), "error": _number(check.error)} for check in self.checks if not check.ok],
             "skipped": [asdict(group) for group in self.skipped],
         }
+
+
+def _number(value: float) -> float | str:
+    """JSON has no word for what is infinite (another shape) or no number."""
+    return value if math.isfinite(value) else str(value)
 
 
 class Missing(Exception):
@@ -116,7 +122,7 @@ def same(group: str, name: str, ours: Iterable, reference: Iterable) -> Check:
     return Check(group, name, float(abs(len(a) - len(b)) + sum(x != y for x, y in zip(a, b, strict=False))), 0.0)
 
 
-Group = Callable[[Path], Iterator[Check]]
+Group = Callable[[Path], Iterator[Check | Skipped]]
 
 
 def core_groups() -> dict[str, Group]:
@@ -141,7 +147,8 @@ def parity(directory: Path | str, groups: Mapping[str, Group] | None = None) -> 
     skipped: list[Skipped] = []
     for name, group in (core_groups() if groups is None else groups).items():
         try:
-            checks.extend(group(directory))
+            for result in group(directory):
+                (checks if isinstance(result, Check) else skipped).append(result)
         except Missing as missing:
             skipped.append(Skipped(name, str(missing)))
     if not checks:

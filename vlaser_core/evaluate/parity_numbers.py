@@ -28,6 +28,8 @@ def number_checks(directory: Path) -> Iterator[Check]:
         yield close("geometry", f"matrix of Euler angles {index}", matrix, case["mat"], 1e-12)
         yield close("geometry", f"Euler angles of matrix {index}", euler_from_matrix(np.array(case["mat"])), case["euler_back"], 1e-8)
         yield close("geometry", f"matrix of rotation vector {index}", matrix_from_rotvec(case["rotvec"]), case["mat"], 2e-9)
+        turn = case["angle"] * np.array(case["axis"])
+        yield close("geometry", f"matrix of axis and angle {index}", matrix_from_rotvec(turn), case["mat"], 2e-9)
         # Ours is the short way round, so vectors beyond half a turn differ while the rotation does not.
         yield close("geometry", f"matrix of our rotation vector {index}", matrix_from_rotvec(rotvec_from_matrix(matrix)), case["mat"], 2e-9)
     for robot in ("bridge", "fractal"):

@@ -1,68 +1,93 @@
-"""Parity of the policy: a tiny random checkpoint in upstream's layout, followed layer by layer."""
+"""Parity of the policy: tiny random checkpoints in upstream's layout, followed layer by layer."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
-from safetensors.torch import load_file
 
 from vlaser_core.checkpoint.names import target_names
 from vlaser_core.checkpoint.upstream import PREFIXES, model_from_upstream
-from vlaser_core.evaluate.parity import ACTION, HIDDEN, Check, close, need, same
+from vlaser_core.evaluate.parity import ACTION, HIDDEN, Check, Skipped, close, same
+from vlaser_core.evaluate.parity_cases import Case, Tensors, cases
 from vlaser_core.model.encodings import time_embedding
 from vlaser_core.model.flow import flow_loss, integrate, interpolate, target_velocity
-from vlaser_core.model.vlaser import Prefix, Vlaser
+from vlaser_core.model.vlaser import CACHE, Prefix, Vlaser
 from vlaser_core.processing.pixels import normalise_pixels
 
-CASE = "vla_a448_b1"
-Tensors = dict[str, torch.Tensor]
+Seen = dict[str, list[torch.Tensor]]
 
 
 @dataclass(frozen=True)
 class PolicyCase:
-    """A reference model with its inputs and outputs. facts: the case's json."""
+    """A case's inputs and outputs, and the model made of its weights. facts: the case's json."""
 
+    name: str
     model: Vlaser
     inputs: Tensors
     outputs: Tensors
     facts: dict
 
-    def pixels(self) -> torch.Tensor:
-        return normalise_pixels(self.inputs["images_uint8"][:, 0].permute(0, 2, 3, 1).numpy())
-
-    def prefix(self) -> Prefix:
-        return self.model.prefix(self.inputs["input_ids"], self.inputs["attention_mask"], self.pixels())
+    @property
+    def valid(self) -> torch.Tensor:
+        """Which prompt tokens are real (B, T)."""
+        return self.inputs["attention_mask"].bool()
 
     @property
     def proprio(self) -> torch.Tensor:
         return self.inputs["proprios"][:, 0]
 
+    def pixels(self) -> torch.Tensor:
+        return normalise_pixels(self.inputs["images_uint8"].flatten(0, 1).permute(0, 2, 3, 1).numpy())
 
-def load_policy_case(directory: Path, **constants) -> PolicyCase:
-    """The case in `directory`; constants override those of `checkpoint.upstream.infer_config`."""
-    facts = json.loads(need(directory / f"{CASE}.json").read_text(encoding="utf-8"))
-    state, inputs, outputs = (load_file(need(directory / f"{CASE}.{part}.safetensors")) for part in ("state_dict", "inputs", "outputs"))
-    state |= {alias: state[stored] for alias, stored in facts["state_dict_aliases"].items()}
-    spec = facts["spec"]
+    def prefix(self) -> Prefix:
+        return self.model.prefix(self.inputs["input_ids"], self.inputs["attention_mask"], self.pixels())
+
+
+def policy_of(case: Case, **constants) -> PolicyCase:
+    """The model of a case; constants override those of `checkpoint.upstream.infer_config` that the case states."""
+    spec, other, text = case.facts["spec"], case.facts.get("vla_cfg", {}), case.facts.get("internvl_config", {}).get("llm_config", {})
     settings = {
         "horizon": spec["horizon"],
         "time_max_period": spec["period"],
         "flow_steps": spec["steps"],
         "max_prompt_tokens": spec["max_seq_len"],
         "vision_heads": spec["vit"]["num_attention_heads"],
+        "rope_theta": float(text.get("rope_theta", 1e6)),
+        "rms_norm_eps": text.get("rms_norm_eps", 1e-6),
     }
-    return PolicyCase(model_from_upstream(state, facts["image_context_token_id"], **settings | constants), inputs, outputs, facts)
+    model = model_from_upstream(case.state, case.facts["image_context_token_id"], **settings | constants)
+    model.config = replace(
+        model.config,
+        flow_sigma=case.facts.get("flow_sig_min", model.config.flow_sigma),
+        action_clip=other.get("final_action_clip_value", model.config.action_clip),
+    )
+    return PolicyCase(case.name, model, case.inputs, case.outputs, case.facts)
+
+
+def policy_checks(directory: Path) -> Iterator[Check | Skipped]:
+    """Vision, backbone, expert, loss, gradients, and every step of the flow, of each policy case."""
+    for case in cases(directory, "policy"):
+        yield from case_checks(policy_of(case))
+        yield from case.unused()
+
+
+def case_checks(case: PolicyCase) -> Iterator[Check]:
+    """All comparisons of one case."""
+    yield same(f"{case.name} weights", "every upstream name has a place", _homeless(case), [])
+    yield from _prefix(case)
+    yield from _attention(case)
+    yield from _training(case)
+    yield from _inference(case)
 
 
 @contextmanager
-def recorded(modules: dict[str, torch.nn.Module]) -> Iterator[dict[str, list[torch.Tensor]]]:
+def recorded(modules: dict[str, torch.nn.Module]) -> Iterator[Seen]:
     """What each module returns on each call, while the context lasts."""
-    seen: dict[str, list[torch.Tensor]] = {name: [] for name in modules}
+    seen: Seen = {name: [] for name in modules}
 
     def hook(name: str):
         def keep(_module, _inputs, output) -> None:
@@ -78,13 +103,39 @@ def recorded(modules: dict[str, torch.nn.Module]) -> Iterator[dict[str, list[tor
             handle.remove()
 
 
-def policy_checks(directory: Path) -> Iterator[Check]:
-    """Vision, backbone, expert, loss, gradients, and every step of the flow."""
-    case = load_policy_case(directory)
-    yield same("policy weights", "every upstream name has a place", _homeless(case), [])
-    yield from _prefix(case)
-    yield from _training(case)
-    yield from _inference(case)
+class _Overheard:
+    """A cache that hands on what it is asked, and keeps the keys and values each layer brings (B, kv_heads, 1 + H, head_dim)."""
+
+    def __init__(self, cache, kept: dict[str, torch.Tensor]) -> None:
+        self._cache, self._kept = cache, kept
+
+    def update(self, keys: torch.Tensor, values: torch.Tensor, layer: int, *rest, **named) -> tuple[torch.Tensor, torch.Tensor]:
+        self._kept |= {f"k{layer}": keys, f"v{layer}": values}
+        return self._cache.update(keys, values, layer, *rest, **named)
+
+    def __getattr__(self, name: str):
+        return getattr(self._cache, name)
+
+
+@contextmanager
+def _overhearing(model: Vlaser) -> Iterator[dict]:
+    """How backbone and expert are called the last time while the context lasts: masks, positions, the expert's own keys and values."""
+    kept: dict = {"cache": {}}
+
+    def backbone(_module, _args, call: dict) -> None:
+        kept["backbone"] = call
+
+    def expert(_module, args, call: dict):
+        kept["expert"] = call
+        return args, {**call, CACHE: _Overheard(call[CACHE], kept["cache"])}
+
+    modules = ((model.backbone.model.language_model, backbone), (model.expert, expert))
+    handles = [module.register_forward_pre_hook(hook, with_kwargs=True) for module, hook in modules]
+    try:
+        yield kept
+    finally:
+        for handle in handles:
+            handle.remove()
 
 
 def _homeless(case: PolicyCase) -> list[str]:
@@ -96,41 +147,75 @@ def _homeless(case: PolicyCase) -> list[str]:
 
 
 def _prefix(case: PolicyCase) -> Iterator[Check]:
-    model, reference, valid = case.model, case.outputs, case.inputs["attention_mask"].bool()
+    group, model, reference, valid = f"{case.name} prefix", case.model, case.outputs, case.valid
     pixels = case.pixels()
-    yield close("policy prefix", "pixels", pixels[:, :, :8, :8], case.inputs["pixel_values_crop8"], 1e-6)
+    # Large pictures are kept as a corner only.
+    if "pixel_values" in case.inputs:
+        yield close(group, "pixels", pixels, case.inputs["pixel_values"], ACTION)
+    if "pixel_values_crop8" in case.inputs:
+        yield close(group, "pixels of a corner", pixels[:, :, :8, :8], case.inputs["pixel_values_crop8"], ACTION)
     language = model.backbone.model.language_model
     modules = {"vit": model.backbone.model.vision_tower.encoder, **{f"layer{i}": layer for i, layer in enumerate(language.layers)}}
     with torch.no_grad(), recorded(modules) as seen:
         prefix = case.prefix()
         embeds = model.embed(case.inputs["input_ids"], pixels)
         features = model.image_features(pixels)
-        rotary = language.rotary_emb(embeds, case.inputs["vlm_position_ids"])
     vit = seen["vit"][0]
-    yield close("policy prefix", "vision tower", getattr(vit, "last_hidden_state", vit), reference["train.vit_last_hidden"], HIDDEN)
-    yield close("policy prefix", "projector", features, reference["train.projector_out"].flatten(1, 2), HIDDEN)
-    yield close("policy prefix", "embeddings", embeds[valid], reference["train.inputs_embeds"][valid], HIDDEN)
-    for name, table in zip(("cos", "sin"), rotary, strict=True):
-        yield close("policy prefix", f"rotary {name}", table, reference[f"rope.vlm.{name}"], 1e-6)
+    yield close(group, "vision tower", getattr(vit, "last_hidden_state", vit), reference["train.vit_last_hidden"], HIDDEN)
+    yield close(group, "projector", features, reference["train.projector_out"].flatten(1, 2), HIDDEN)
+    yield close(group, "embeddings", embeds[valid], reference["train.inputs_embeds"][valid], HIDDEN)
     for index in range(len(language.layers)):
-        yield close("policy prefix", f"layer {index}", seen[f"layer{index}"][0][valid], reference[f"train.layer{index}.vlm"][valid], HIDDEN)
-    for index in (0, len(language.layers) - 1):
+        yield close(group, f"layer {index}", seen[f"layer{index}"][0][valid], reference[f"train.layer{index}.vlm"][valid], HIDDEN)
         for name, cached in (("k", prefix.keys[index]), ("v", prefix.values[index])):
-            ours, theirs = (tensor.transpose(1, 2)[valid] for tensor in (cached, reference[f"infer.cache.vlm.{name}{index}"]))
-            yield close("policy prefix", f"cached {name} of layer {index}", ours, theirs, HIDDEN)
-    allowed = case.inputs["causal_mask_allowed"][:, :, valid.shape[1] :]
-    yield same("policy prefix", "who may look at whom", model.expert_mask(valid).flatten().tolist(), allowed.flatten().tolist())
+            if (key := f"infer.cache.vlm.{name}{index}") in reference:  # kept for the first and the last layer
+                yield close(
+                    group, f"cached {name} of layer {index}", cached.transpose(1, 2)[valid], reference[key].transpose(1, 2)[valid], HIDDEN
+                )
+
+
+def _attention(case: PolicyCase) -> Iterator[Check]:
+    """Who may look at whom, at which positions, and what the state token leaves for the actions to look at."""
+    group, model, inputs, reference, valid = f"{case.name} attention", case.model, case.inputs, case.outputs, case.valid
+    batch, length = valid.shape
+    with torch.no_grad(), _overhearing(model) as calls:
+        model.velocity(case.prefix(), case.proprio, inputs["x0_infer"], torch.zeros(batch))
+    ours = torch.zeros_like(inputs["causal_mask_allowed"][:, 0])
+    ours[:, :length, :length] = calls["backbone"]["attention_mask"]["full_attention"][:, 0]
+    ours[:, length:] = calls["expert"]["attention_mask"]["full_attention"][:, 0]
+    # Padding looks at nothing upstream and at something here; neither is ever read.
+    rows = torch.cat([valid, torch.ones(batch, ours.shape[1] - length, dtype=torch.bool)], dim=1)
+    prefill, actions = inputs["image_text_proprio_mask_allowed"][:, 0], inputs["action_mask_allowed"][:, 0]
+    yield _same(group, "mask", ours[rows], inputs["causal_mask_allowed"][:, 0][rows])
+    yield _same(
+        group, "mask of prompt and state", ours[:, : length + 1, : length + 1][rows[:, : length + 1]], prefill[rows[:, : length + 1]]
+    )
+    yield _same(group, "mask of actions", ours[:, length + 1 :], actions)
+    suffix = calls["expert"]["position_ids"].expand(batch, -1)
+    positions = {"vlm": calls["backbone"]["position_ids"].expand(batch, -1), "proprio": suffix[:, :1], "action": suffix[:, 1:]}
+    for block, ids in positions.items():
+        yield _same(group, f"positions of {block}", ids, inputs[f"{block}_position_ids"])
+        rotary = (model.backbone.model.language_model if block == "vlm" else model.expert).rotary_emb(case.proprio, ids)
+        for name, table in zip(("cos", "sin"), rotary, strict=True):
+            yield close(group, f"rotary {name} of {block}", table, reference[f"rope.{block}.{name}"], ACTION)
+    for name, brought in calls["cache"].items():
+        if (key := f"infer.cache.proprio.{name}") in reference:
+            yield close(group, f"cached {name} of the state", brought[:, :, :1], reference[key], HIDDEN)
+
+
+def _same(group: str, name: str, ours: torch.Tensor, reference: torch.Tensor) -> Check:
+    return same(group, name, [*ours.shape, *ours.flatten().tolist()], [*reference.shape, *reference.flatten().tolist()])
 
 
 def _training(case: PolicyCase) -> Iterator[Check]:
-    model, inputs, reference = case.model, case.inputs, case.outputs
-    sigma, t_B = model.config.flow_sigma, inputs["t"]
-    x = interpolate(inputs["x0_train"], inputs["actions"], t_B, sigma)
-    target = target_velocity(inputs["x0_train"], inputs["actions"], sigma)
-    yield close("policy training", "x_t", x, reference["train.psi_t"], ACTION)
-    yield close("policy training", "target", target, reference["train.target_velocity"], ACTION)
-    width, period = model.config.expert.hidden_size, model.config.time_max_period
-    yield close("policy training", "time embedding", time_embedding(t_B, width, period), reference["train.time_cond"], 1e-6)
+    group, model, inputs, reference = f"{case.name} training", case.model, case.inputs, case.outputs
+    sigma, t_B, noise = model.config.flow_sigma, inputs["t"], inputs["x0_train"]
+    x = interpolate(noise, inputs["actions"], t_B, sigma)
+    target = target_velocity(noise, inputs["actions"], sigma)
+    if "train.x0" in reference:  # the noise once more, in which the path begins
+        yield close(group, "x_0", interpolate(noise, inputs["actions"], torch.zeros_like(t_B), sigma), reference["train.x0"], ACTION)
+    yield close(group, "x_t", x, reference["train.psi_t"], ACTION)
+    yield close(group, "target", target, reference["train.target_velocity"], ACTION)
+    yield close(group, "time embedding", _time(case, t_B), reference["train.time_cond"], 1e-6)
     modules = {"actions": model.action_encoder, "state": model.proprio_encoder, "norm": model.expert.norm}
     modules |= {f"layer{index}": layer for index, layer in enumerate(model.expert.layers)}
     model.zero_grad(set_to_none=True)
@@ -138,43 +223,49 @@ def _training(case: PolicyCase) -> Iterator[Check]:
         velocity = model.velocity(case.prefix(), case.proprio, x, t_B)
     loss = flow_loss(velocity, target)
     loss.backward()
-    yield close("policy training", "action tokens", seen["actions"][0], reference["train.action_embeds"], HIDDEN)
-    yield close("policy training", "state token", seen["state"][0][:, None], reference["train.proprio_embeds"], HIDDEN)
+    yield close(group, "action tokens", seen["actions"][0], reference["train.action_embeds"], HIDDEN)
+    yield close(group, "state token", seen["state"][0][:, None], reference["train.proprio_embeds"], HIDDEN)
     for index in range(len(model.expert.layers)):
         hidden = seen[f"layer{index}"][0]
-        yield close("policy training", f"layer {index}, actions", hidden[:, 1:], reference[f"train.layer{index}.action"], HIDDEN)
+        yield close(group, f"layer {index}, actions", hidden[:, 1:], reference[f"train.layer{index}.action"], HIDDEN)
         if f"train.layer{index}.proprio" in reference:
-            yield close("policy training", f"layer {index}, state", hidden[:, :1], reference[f"train.layer{index}.proprio"], HIDDEN)
-    yield close("policy training", "last hidden state", seen["norm"][0][:, 1:], reference["train.action_hidden"], HIDDEN)
-    yield close("policy training", "velocity", velocity, reference["train.velocity"], ACTION)
-    yield close("policy training", "loss", loss, reference["train.loss"], 1e-6)
+            yield close(group, f"layer {index}, state", hidden[:, :1], reference[f"train.layer{index}.proprio"], HIDDEN)
+    yield close(group, "last hidden state", seen["norm"][0][:, 1:], reference["train.action_hidden"], HIDDEN)
+    yield close(group, "velocity", velocity, reference["train.velocity"], ACTION)
+    yield close(group, "loss", loss, reference["train.loss"], ACTION)
     yield from _gradients(case)
     model.zero_grad(set_to_none=True)
 
 
+def _time(case: PolicyCase, t_B: torch.Tensor) -> torch.Tensor:
+    return time_embedding(t_B, case.model.config.expert.hidden_size, case.model.config.time_max_period)
+
+
 def _gradients(case: PolicyCase) -> Iterator[Check]:
-    """Six gradients element by element, and the norm of every other one."""
-    parameters = dict(case.model.named_parameters())
+    """The stored gradients element by element, and the norm of every other one."""
+    group, parameters = f"{case.name} gradients", dict(case.model.named_parameters())
 
     def gradient(name: str) -> torch.Tensor | None:
+        name = name.replace("mixtures.proprio.", "mixtures.action.")
         parts = [parameters[target].grad for target in target_names(name, PREFIXES)]
         return None if not parts or any(part is None for part in parts) else torch.cat(parts)
 
-    for name in (name.removeprefix("grad.") for name in case.outputs if name.startswith("grad.")):
-        yield close("policy gradients", name, gradient(name), case.outputs[f"grad.{name}"], HIDDEN)
+    for key in case.outputs:
+        if key.startswith("grad."):
+            name = key.removeprefix("grad.")
+            yield close(group, name, torch.tensor(float("nan")) if gradient(name) is None else gradient(name), case.outputs[key], HIDDEN)
     for name, norm in case.facts["grad_norms"].items():
-        name = name.replace("mixtures.proprio.", "mixtures.action.")
-        ours = gradient(name) if target_names(name, PREFIXES) else None
+        ours = gradient(name)
         if norm is None or ours is None:
             # Both sides must agree that nothing flows; upstream's unread copies have no gradient either.
             size = 0.0 if ours is None else float(ours.norm())
-            yield close("policy gradients", f"norm of {name}", size, norm or 0.0, 1e-8)
+            yield close(group, f"norm of {name}", size, norm or 0.0, 1e-8)
         else:
-            yield close("policy gradients", f"relative norm of {name}", ours.norm() / max(norm, 1e-3), norm / max(norm, 1e-3), 1e-4)
+            yield close(group, f"relative norm of {name}", ours.norm() / max(norm, 1e-3), norm / max(norm, 1e-3), 1e-4)
 
 
 def _inference(case: PolicyCase) -> Iterator[Check]:
-    model, reference = case.model, case.outputs
+    group, model, reference = f"{case.name} inference", case.model, case.outputs
     modules = {"norm": model.expert.norm, "tokens": model.action_encoder}
     modules |= {f"layer{index}": layer for index, layer in enumerate(model.expert.layers)}
     xs, ts, velocities = [], [], []
@@ -188,20 +279,20 @@ def _inference(case: PolicyCase) -> Iterator[Check]:
     with torch.no_grad(), recorded(modules) as seen:
         prefix = case.prefix()
         actions = integrate(velocity, case.inputs["x0_infer"], model.config.flow_steps)
+    yield close(group, "noise", xs[0], reference["infer.x0"], 0.0)
     for index in range(len(model.expert.layers)):
         hidden = seen[f"layer{index}"][0]
-        expected = reference[f"infer.step0.layer{index}.action"]
-        yield close("policy inference", f"step 0, layer {index}, actions", hidden[:, 1:], expected, HIDDEN)
-        expected = reference.get(f"infer.prefill.layer{index}.proprio")  # not kept for the last layer
-        if expected is not None:
-            yield close("policy inference", f"layer {index}, state", hidden[:, :1], expected, HIDDEN)
+        yield close(group, f"step 0, layer {index}, actions", hidden[:, 1:], reference[f"infer.step0.layer{index}.action"], HIDDEN)
+        if (key := f"infer.prefill.layer{index}.proprio") in reference:  # not kept for the last layer
+            yield close(group, f"layer {index}, state", hidden[:, :1], reference[key], HIDDEN)
     for step in range(model.config.flow_steps):
         name = f"infer.step{step}"
-        yield close("policy inference", f"step {step}, t", ts[step], reference[f"{name}.t"], 1e-6)
-        yield close("policy inference", f"step {step}, x", xs[step], reference[f"{name}.x_in"], ACTION)
-        yield close("policy inference", f"step {step}, tokens", seen["tokens"][step], reference[f"{name}.action_embeds"], HIDDEN)
-        yield close("policy inference", f"step {step}, hidden", seen["norm"][step][:, 1:], reference[f"{name}.action_hidden"], HIDDEN)
-        yield close("policy inference", f"step {step}, velocity", velocities[step], reference[f"{name}.velocity"], ACTION)
-    yield close("policy inference", "actions before the clip", actions, reference["infer.actions_unclamped"], ACTION)
+        yield close(group, f"step {step}, t", ts[step], reference[f"{name}.t"], 1e-6)
+        yield close(group, f"step {step}, time embedding", _time(case, ts[step]), reference[f"{name}.time_cond"], 1e-6)
+        yield close(group, f"step {step}, x", xs[step], reference[f"{name}.x_in"], ACTION)
+        yield close(group, f"step {step}, tokens", seen["tokens"][step], reference[f"{name}.action_embeds"], HIDDEN)
+        yield close(group, f"step {step}, hidden", seen["norm"][step][:, 1:], reference[f"{name}.action_hidden"], HIDDEN)
+        yield close(group, f"step {step}, velocity", velocities[step], reference[f"{name}.velocity"], ACTION)
+    yield close(group, "actions before the clip", actions, reference["infer.actions_unclamped"], ACTION)
     sampled = model.sample(case.prefix(), case.proprio, case.inputs["x0_infer"])
-    yield close("policy inference", "actions", sampled, reference["infer.actions"], ACTION)
+    yield close(group, "actions", sampled, reference["infer.actions"], ACTION)

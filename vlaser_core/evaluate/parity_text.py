@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from vlaser_core.evaluate.parity import Check, need, same
-from vlaser_core.model.config import ExpertSize, TextSize, VisionSize, VlaserConfig
+from vlaser_core.model.config import ExpertSize, TextSize, VisionSize, VlaserConfig, vlaser_2b
 from vlaser_core.processing.tiling import tile_grid
 from vlaser_core.processing.tokenizer import IMAGE, load_tokenizer
 from vlaser_core.reasoning.prompts import INTERNVL_SYSTEM, chat_prompt, policy_prompt
@@ -26,11 +26,19 @@ def text_checks(directory: Path) -> Iterator[Check]:
     yield same("tokens", "special ids", [tokenizer.convert_tokens_to_ids(token) for token in reference["ids"]], reference["ids"].values())
     yield same("tokens", "length, pad, end", [len(tokenizer), tokenizer.pad_token_id, tokenizer.eos_token_id],
                [reference["vocab_len"], reference["pad_token_id"], reference["eos_token_id"]])  # fmt: skip
+    added = reference["action_tokens"]
+    # Upstream appends tokens that it never uses; they are rows of the embedding.
+    yield same(
+        "tokens", "rows for the action tokens", [len(tokenizer), vlaser_2b().text.vocab_size], [added["first_id"], added["vocab_len"]]
+    )
     image_id = tokenizer.convert_tokens_to_ids(IMAGE)
     for case in reference["prompts"]:
         ids = tokenizer(policy_prompt(case["text"], 256), add_special_tokens=False)["input_ids"]
         expected = case["prefix_ids"] + [image_id] * 256 + case["suffix_ids"]
         yield same("prompts", f"policy: {case['text']!r}", ids, expected)
+        facts = [len(ids), ids.index(image_id), tokenizer.pad_token_id, vlaser_2b().max_prompt_tokens]
+        yield same("prompts", f"policy: length, picture and padding of {case['text']!r}", facts,
+                   [case["n_valid"], case["first_image_pos"], case["pad_id"], case["n_total"]])  # fmt: skip
     for index, case in enumerate(reference["chat"]):
         turns = [turn for question, answer in case["history"] for turn in (("user", question), ("assistant", answer))]
         system = INTERNVL_SYSTEM if case["system"] == "DEFAULT" else str(case["system"])

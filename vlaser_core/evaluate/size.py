@@ -6,9 +6,7 @@ tokens of text, 384 tokens at 448 pixels.
 
 from __future__ import annotations
 
-import resource
 import statistics
-import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -17,6 +15,7 @@ from dataclasses import asdict, dataclass
 import torch
 
 from vlaser_core.checkpoint.source import EXPERT_PARTS, random_model
+from vlaser_core.evaluate.memory import peak_memory
 from vlaser_core.model.config import VlaserConfig
 from vlaser_core.model.flow import noise_of
 from vlaser_core.model.vlaser import Vlaser
@@ -138,5 +137,4 @@ def _peak(device: str) -> int:
     """The most memory used so far, in bytes."""
     if device.startswith("cuda"):
         return torch.cuda.max_memory_allocated(device)
-    # Kilobytes on Linux, bytes on macOS.
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+    return peak_memory()

@@ -58,10 +58,13 @@ class VlaserConfig:
     """A whole model. flow_sigma, time_max_period, horizon: constants the weights depend on.
 
     time_max_period: slowest period of the time embedding; 10 000 (Bridge) or 100 (Fractal). resample: how pictures
-    are stretched to the square, `lanczos4` upstream, `area` where pictures shrink a lot. chat_system: the system text
+    are stretched to the square, `lanczos4` upstream, `area` where pictures shrink a lot. tables: of rotary and time
+    frequencies; upstream evaluates with exact ones and trained in half precision, which rounds them to `bfloat16`. chat_system: the system text
     of reasoning prompts, `internvl` (the sentence InternVL3 was tuned with) or `none`; question_style: which wordings
     of `reasoning.prompts` the model was trained to answer. max_tiles: into how many squares a chat picture may be cut,
-    the thumbnail not counted (the policy's picture is never cut). token_ids: ids of the special tokens the weights were
+    the thumbnail not counted (the policy's picture is never cut). attention: how the model learned to read a question, `causal`
+    as InternVL, or `prefix`: picture and prompt see each other both ways, as the policy reads its own. views: through how many of
+    the robot's cameras the policy looks, in the contract's order. token_ids: ids of the special tokens the weights were
     trained with; written with the checkpoint, empty before. expert is None, and its sizes 0, for a model that only reasons.
     """
 
@@ -79,18 +82,32 @@ class VlaserConfig:
     action_clip: float = 1.0
     max_prompt_tokens: int = 384
     resample: Literal["lanczos4", "area"] = "lanczos4"
+    tables: Literal["exact", "bfloat16"] = "exact"
     chat_system: Literal["internvl", "none"] = "internvl"
     question_style: Literal["internvl", "compact"] = "internvl"
     max_tiles: int = 1
+    attention: Literal["causal", "prefix"] = "causal"
+    views: int = 1
     token_ids: dict[str, int] = field(default_factory=dict, hash=False)
 
     def __post_init__(self) -> None:
+        for part, sizes in (("vision", self.vision), ("text", self.text), ("expert", self.expert)):
+            for name, value in vars(sizes).items() if sizes else ():
+                if value <= 0 and not isinstance(value, bool):
+                    raise ValueError(f"{name} of {part} must be above 0, got {value}")
+        if min(self.flow_steps, self.max_prompt_tokens) < 1 or not self.time_max_period >= 1.0:
+            raise ValueError(
+                "flow_steps, max_prompt_tokens and time_max_period are at least 1, "
+                f"got {self.flow_steps}, {self.max_prompt_tokens} and {self.time_max_period}"
+            )
+        if self.vision.hidden_size % self.vision.heads:
+            raise ValueError(f"a vision tower {self.vision.hidden_size} wide cannot be shared evenly by {self.vision.heads} heads")
         if self.vision.image_size % (2 * self.vision.patch_size):
             raise ValueError(f"image_size {self.vision.image_size} is not a multiple of twice the patch size {self.vision.patch_size}")
         if self.text.heads % self.text.kv_heads:
             raise ValueError(f"{self.text.heads} heads cannot share {self.text.kv_heads} key/value heads evenly")
-        if self.max_tiles < 1:
-            raise ValueError(f"a picture takes at least 1 tile, got max_tiles {self.max_tiles}")
+        if min(self.max_tiles, self.views) < 1:
+            raise ValueError(f"a picture takes at least 1 tile and a policy 1 view, got max_tiles {self.max_tiles} and views {self.views}")
         if self.expert is None and (self.horizon, self.action_dim, self.proprio_dim) != (0, 0, 0):
             raise ValueError("without an action expert, horizon, action_dim and proprio_dim are 0")
         if self.expert is not None and min(self.horizon, self.action_dim, self.proprio_dim) < 1:
@@ -178,7 +195,18 @@ def nano(vocab_size: int, horizon: int = 4, action_dim: int = 7, proprio_dim: in
     return VlaserConfig(
         name="nano",
         vision=VisionSize(hidden_size=128, intermediate_size=512, layers=4, heads=4, image_size=128, patch_size=16, layer_scale=1.0),
-        text=TextSize(128, 256, layers=4, heads=4, kv_heads=4, head_dim=32, vocab_size=vocab_size, max_positions=4096, rope_theta=10_000.0, tie_embeddings=True),
+        text=TextSize(
+            128,
+            256,
+            layers=4,
+            heads=4,
+            kv_heads=4,
+            head_dim=32,
+            vocab_size=vocab_size,
+            max_positions=4096,
+            rope_theta=10_000.0,
+            tie_embeddings=True,
+        ),
         expert=ExpertSize(hidden_size=96, intermediate_size=288),
         horizon=horizon,
         action_dim=action_dim,
@@ -190,7 +218,9 @@ def nano(vocab_size: int, horizon: int = 4, action_dim: int = 7, proprio_dim: in
     )
 
 
-def vlaser_2b(vocab_size: int = 151_930, horizon: int = 4, action_dim: int = 7, proprio_dim: int = 7, expert_mlp: int = 8960) -> VlaserConfig:
+def vlaser_2b(
+    vocab_size: int = 151_930, horizon: int = 4, action_dim: int = 7, proprio_dim: int = 7, expert_mlp: int = 8960
+) -> VlaserConfig:
     """InternVL3-2B with upstream's expert (MLP 8960; 4096 in one of its variants)."""
     text = TextSize(1536, 8960, layers=28, heads=12, kv_heads=2, head_dim=128, vocab_size=vocab_size)
     return VlaserConfig("2b", _INTERNVIT_300M, text, ExpertSize(768, expert_mlp), horizon, action_dim, proprio_dim, max_tiles=CHAT_TILES)

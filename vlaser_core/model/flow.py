@@ -13,6 +13,8 @@ from typing import Literal
 
 import torch
 
+from vlaser_core.errors import InputError
+
 Velocity = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
 Method = Literal["euler", "heun"]
 
@@ -59,12 +61,12 @@ def noise_of(seeds: Sequence[int | None], horizon: int, action_dim: int) -> torc
 
 def integrate(velocity: Velocity, noise_BHA: torch.Tensor, steps: int, method: Method = "euler") -> torch.Tensor:
     """Carry noise (B, H, A) to actions in `steps` equal steps of t. `velocity(x_BHA, t_B)` is evaluated once a step
-    by Euler and twice by Heun (at both ends of the step). Raises ValueError for steps < 1 or an unknown method.
+    by Euler and twice by Heun (at both ends of the step). Raises InputError for steps < 1 or an unknown method.
     """
     if steps < 1:
-        raise ValueError(f"integration takes at least one step, got {steps}")
+        raise InputError(f"integration takes at least one flow step, got {steps}")
     if method not in ("euler", "heun"):
-        raise ValueError(f"unknown integration method {method!r}; known: euler, heun")
+        raise InputError(f"unknown integration method {method!r}; known: euler, heun")
     x_BHA, delta = noise_BHA, 1.0 / steps
     t_B = torch.zeros(len(noise_BHA), dtype=noise_BHA.dtype, device=noise_BHA.device)
     for _ in range(steps):

@@ -13,6 +13,7 @@ Positions count from 1 in each block separately (prefix 1…T, state 1, actions 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from inspect import signature
 
 import torch
 from torch import nn
@@ -21,6 +22,9 @@ from transformers import DynamicCache, InternVLForConditionalGeneration, Qwen2Mo
 from vlaser_core.model.config import VlaserConfig
 from vlaser_core.model.encodings import ActionEncoder
 from vlaser_core.model.flow import Method, integrate
+
+# The argument that takes a cache of keys and values; transformers renames it in the course of version 5.
+CACHE = "cache" if "cache" in signature(Qwen2Model.forward).parameters else "past_key_values"
 
 
 @dataclass(frozen=True)
@@ -50,6 +54,10 @@ class _PrefixCache:
     def update(self, keys: torch.Tensor, values: torch.Tensor, layer: int, *_, **__) -> tuple[torch.Tensor, torch.Tensor]:
         return torch.cat([self._prefix.keys[layer], keys], dim=2), torch.cat([self._prefix.values[layer], values], dim=2)
 
+    def get_seq_length(self, *_) -> int:
+        """Asked for by earlier versions of transformers 5."""
+        return self._prefix.mask_BT.shape[1]
+
 
 class Vlaser(nn.Module):
     """The vision-language-action model. `image_token_id`: the tokenizer's id of <IMG_CONTEXT>.
@@ -68,7 +76,7 @@ class Vlaser(nn.Module):
         self.expert.embed_tokens = None  # its tokens come from the two encoders below
         width = config.expert.hidden_size
         self.proprio_encoder = nn.Linear(config.proprio_dim, width)
-        self.action_encoder = ActionEncoder(config.action_dim, width, config.time_max_period)
+        self.action_encoder = ActionEncoder(config.action_dim, width, config.time_max_period, config.tables == "bfloat16")
         self.action_decoder = nn.Linear(width, config.action_dim)
 
     @property
@@ -114,8 +122,8 @@ class Vlaser(nn.Module):
             # Padded queries may look at real keys: nobody reads them, and a row without any key would be NaN.
             attention_mask={"full_attention": mask_BT[:, None, None, :].expand(-1, 1, mask_BT.shape[1], -1)},
             position_ids=torch.arange(1, input_ids_BT.shape[1] + 1, device=input_ids_BT.device)[None],
-            past_key_values=cache,
             use_cache=True,
+            **{CACHE: cache},
         )
         return Prefix(tuple(layer.keys for layer in cache.layers), tuple(layer.values for layer in cache.layers), mask_BT)
 
@@ -137,8 +145,8 @@ class Vlaser(nn.Module):
             inputs_embeds=tokens,
             attention_mask={"full_attention": self.expert_mask(prefix.mask_BT)},
             position_ids=torch.arange(1, tokens.shape[1] + 1, device=tokens.device)[None],
-            past_key_values=_PrefixCache(prefix),
             use_cache=False,
+            **{CACHE: _PrefixCache(prefix)},
         ).last_hidden_state
         return self.action_decoder(hidden[:, 1:])
 
@@ -146,8 +154,12 @@ class Vlaser(nn.Module):
     def sample(
         self, prefix: Prefix, proprio_BP: torch.Tensor, noise_BHA: torch.Tensor, steps: int | None = None, method: Method = "euler"
     ) -> torch.Tensor:
-        """Normalised actions (B, H, A) in ±action_clip, from noise by `steps` flow steps (the config's number by default)."""
-        actions = integrate(lambda x, t: self.velocity(prefix, proprio_BP, x, t), noise_BHA, steps or self.config.flow_steps, method)
+        """Normalised actions (B, H, A) in ±action_clip, from noise by `steps` flow steps (the config's number by default).
+
+        Raises InputError for steps < 1 or an unknown method.
+        """
+        steps = self.config.flow_steps if steps is None else steps
+        actions = integrate(lambda x, t: self.velocity(prefix, proprio_BP, x, t), noise_BHA, steps, method)
         return actions.clamp(-self.config.action_clip, self.config.action_clip)
 
     def language(

@@ -31,5 +31,5 @@ def square(image: np.ndarray, size: int, resample: str = "lanczos4") -> np.ndarr
 
 def normalise_pixels(images: np.ndarray) -> torch.Tensor:
     """RGB uint8 (N, S, S, 3) → float32 (N, 3, S, S), scaled to 0…1 and normalised."""
-    pixels = torch.from_numpy(np.ascontiguousarray(images)).permute(0, 3, 1, 2).float() * (1.0 / 255.0)
+    pixels = torch.from_numpy(np.require(images, requirements=("C", "W"))).permute(0, 3, 1, 2).float() * (1.0 / 255.0)
     return (pixels - _MEAN) / _STD

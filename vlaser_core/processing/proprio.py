@@ -6,14 +6,14 @@ import numpy as np
 
 from vlaser_core.embodiment import Embodiment
 from vlaser_core.errors import ConfigError, InputError
-from vlaser_core.geometry import euler_from_matrix, matrix_from_euler
+from vlaser_core.geometry import euler_from_matrix, matrix_from_euler, quaternion_from_matrix
 from vlaser_core.kinematics import Kinematics
 
 
-def proprio_from_joints(embodiment: Embodiment, joints: np.ndarray, openness: np.ndarray) -> np.ndarray:
+def proprio_from_joints(embodiment: Embodiment, joints: np.ndarray, openness: np.ndarray, kinematics: Kinematics | None = None) -> np.ndarray:
     """Proprioception (P,) in physical units from arm joints (n,) rad and gripper openness (G,), arm by arm.
 
-    Raises InputError for non-finite values or a wrong count.
+    kinematics: of the first arm, where the caller keeps them. Raises InputError for non-finite values or a wrong count.
     """
     joints, openness = np.asarray(joints, dtype=float), np.atleast_1d(np.asarray(openness, dtype=float))
     if joints.shape != (len(embodiment.joint_names),) or openness.shape != (len(embodiment.arms),):
@@ -23,7 +23,12 @@ def proprio_from_joints(embodiment: Embodiment, joints: np.ndarray, openness: np
     if embodiment.proprio.kind == "eef_pose_euler":
         if len(embodiment.arms) != 1:
             raise ConfigError("proprio kind eef_pose_euler is for one arm")
-        return proprio_from_pose(embodiment, Kinematics(embodiment.arms[0]).forward(joints), float(openness[0]))
+        return proprio_from_pose(embodiment, (kinematics or Kinematics(embodiment.arms[0])).forward(joints), float(openness[0]))
+    if embodiment.proprio.kind == "eef_pose_quaternion":
+        if len(embodiment.arms) != 1:
+            raise ConfigError("proprio kind eef_pose_quaternion is for one arm")
+        pose = (kinematics or Kinematics(embodiment.arms[0])).forward(joints)
+        return np.array([*pose[:3, 3], *quaternion_from_matrix(pose[:3, :3]), 1.0 - openness[0]])
     values, offset = [], 0
     for arm, opening in zip(embodiment.arms, openness, strict=True):
         values.extend([*joints[offset : offset + len(arm.joints)], opening])

@@ -9,7 +9,7 @@ import numpy as np
 from PIL import Image
 
 from vlaser_core.errors import InputError
-from vlaser_core.processing.pixels import check_image
+from vlaser_core.processing.pixels import check_image, square
 
 
 def _grids(min_tiles: int, max_tiles: int) -> list[tuple[int, int]]:
@@ -49,3 +49,24 @@ def tiles(image: np.ndarray, max_tiles: int = 12, *, min_tiles: int = 1, size: i
     if thumbnail and len(cut) > 1:
         cut.append(np.asarray(picture.resize((size, size), Image.Resampling.BICUBIC)))
     return np.stack(cut)
+
+
+def shared_tiles(max_tiles: int, pictures: int) -> int:
+    """How many tiles each of several pictures may be cut into: they share what one alone may have."""
+    return max(1, max_tiles // max(1, pictures))
+
+
+def chat_tiles(image: np.ndarray, pictures: int, max_tiles: int, size: int, resample: str) -> np.ndarray:
+    """One of a question's `pictures` as a chat model reads it, (N, size, size, 3): one square stretched by `resample` for a
+    model of a single tile, else tiles and thumbnail. Raises InputError."""
+    if max_tiles == 1:
+        return square(image, size, resample)[None]
+    return tiles(image, shared_tiles(max_tiles, pictures), size=size)
+
+
+def chat_tile_count(width: int, height: int, pictures: int, max_tiles: int, size: int) -> int:
+    """How many squares `chat_tiles` makes of a picture of width × height pixels."""
+    if max_tiles == 1:
+        return 1
+    columns, rows = tile_grid(width, height, shared_tiles(max_tiles, pictures), size=size)
+    return columns * rows + (columns * rows > 1)

@@ -44,12 +44,13 @@ def train_nano_tokenizer(corpus: Iterable[str], vocab_size: int = 1024) -> PreTr
 
 def load_tokenizer(folder: Path) -> PreTrainedTokenizerBase:
     """The tokenizer of a checkpoint folder. Raises CheckpointError when it is absent or lacks InternVL's special tokens."""
-    from transformers import AutoTokenizer
+    from transformers import AutoTokenizer, PretrainedConfig
 
     if not ((folder / "tokenizer.json").is_file() or (folder / "vocab.json").is_file()):
         raise CheckpointError(f"{folder} has no tokenizer (tokenizer.json, or vocab.json with merges.txt)")
     try:
-        tokenizer = AutoTokenizer.from_pretrained(str(folder), local_files_only=True, trust_remote_code=False)
+        # An empty configuration, or the library reads the folder's config.json and warns of a model it does not know.
+        tokenizer = AutoTokenizer.from_pretrained(str(folder), config=PretrainedConfig(), local_files_only=True, trust_remote_code=False)
     except Exception as error:  # the library raises many kinds for damaged files
         raise CheckpointError(f"cannot read the tokenizer in {folder}: {error}") from error
     known = tokenizer.get_vocab()

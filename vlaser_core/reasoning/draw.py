@@ -12,7 +12,8 @@ import cv2
 import numpy as np
 
 from vlaser_core.errors import InputError
-from vlaser_core.reasoning.types import Grounding
+from vlaser_core.reasoning.parse import parse_boxes, parse_points
+from vlaser_core.reasoning.types import SCALE, Grounding
 
 Colour = tuple[int, int, int]
 GREEN: Colour = (64, 224, 96)
@@ -20,7 +21,9 @@ ORANGE: Colour = (255, 150, 30)
 BLUE: Colour = (60, 140, 255)
 WHITE: Colour = (255, 255, 255)
 DARK: Colour = (18, 20, 24)
+RED: Colour = (255, 70, 60)
 _SHIFT = 4  # OpenCV takes sub-pixel coordinates as integers with this many binary places
+_FARTHEST = 1e6  # pixels; OpenCV's own integers end not far beyond
 _FONT = cv2.FONT_HERSHEY_SIMPLEX
 
 
@@ -79,21 +82,26 @@ def draw_point(image: np.ndarray, point: Sequence[float], label: str = "", colou
     return image
 
 
-def draw_path(image: np.ndarray, pixels: np.ndarray, colour: Colour = ORANGE) -> np.ndarray:
-    """A path (n, 2) from its start to an open ring at its end, with a dot a step. Points that are NaN break the line."""
+def draw_path(image: np.ndarray, pixels: np.ndarray, colour: Colour | Sequence[Colour] = ORANGE) -> np.ndarray:
+    """A path (n, 2) from its start to an open ring at its end, with a dot a step. colour: one, or one a point.
+
+    The line is broken where a point is NaN, or so far outside that no picture shows it.
+    """
     check_canvas(image)
     pixels = np.asarray(pixels, dtype=float).reshape(-1, 2)
+    colours = [colour] * len(pixels) if isinstance(colour[0], int) else list(colour)
     unit = _thickness(image)
-    known = np.isfinite(pixels).all(axis=1)
-    for shade, extra in ((DARK, 2), (colour, 0)):
-        for a, b in zip(np.flatnonzero(known[:-1] & known[1:]), np.flatnonzero(known[:-1] & known[1:]) + 1, strict=True):
-            cv2.line(image, _fixed(*pixels[a]), _fixed(*pixels[b]), shade, unit + extra, cv2.LINE_AA, _SHIFT)
+    with np.errstate(invalid="ignore"):
+        known = (np.abs(pixels) < _FARTHEST).all(axis=1)
+    for shade, extra in ((DARK, 2), (None, 0)):
+        for end in np.flatnonzero(known[:-1] & known[1:]) + 1:
+            cv2.line(image, _fixed(*pixels[end - 1]), _fixed(*pixels[end]), shade or colours[end], unit + extra, cv2.LINE_AA, _SHIFT)
     for index in np.flatnonzero(known):
         last = index == len(pixels) - 1
         radius = round((3.5 if last else 1.8) * unit * 2**_SHIFT)
-        cv2.circle(image, _fixed(*pixels[index]), radius, DARK if last else colour, unit + 2 if last else -1, cv2.LINE_AA, _SHIFT)
+        cv2.circle(image, _fixed(*pixels[index]), radius, DARK if last else colours[index], unit + 2 if last else -1, cv2.LINE_AA, _SHIFT)
         if last:
-            cv2.circle(image, _fixed(*pixels[index]), radius, colour, unit, cv2.LINE_AA, _SHIFT)
+            cv2.circle(image, _fixed(*pixels[index]), radius, colours[index], unit, cv2.LINE_AA, _SHIFT)
     return image
 
 
@@ -102,7 +110,10 @@ def draw_grounding(image: np.ndarray, grounding: Grounding, colour: Colour = GRE
     check_canvas(image)
     scale_x, scale_y = image.shape[1] / grounding.width, image.shape[0] / grounding.height
     scores = grounding.scores or (None,) * len(grounding.labels)
-    names = [label if score is None or not np.isfinite(score) else f"{label} {score:.2f}" for label, score in zip(grounding.labels, scores, strict=True)]
+    names = [
+        label if score is None or not np.isfinite(score) else f"{label} {score:.2f}"
+        for label, score in zip(grounding.labels, scores, strict=True)
+    ]
     for box, name in zip(grounding.boxes_px(), names, strict=False):
         draw_box(image, (box[0] * scale_x, box[1] * scale_y, box[2] * scale_x, box[3] * scale_y), name, colour)
     for (x, y), name in zip(grounding.points_px(), names[len(grounding.boxes) :], strict=True):
@@ -111,10 +122,25 @@ def draw_grounding(image: np.ndarray, grounding: Grounding, colour: Colour = GRE
     return image
 
 
+def draw_stated(image: np.ndarray, text: str, colour: Colour = GREEN) -> np.ndarray:
+    """Boxes and points that a text states in Vlaser's notation, 0…1000 of the picture."""
+    height, width = check_canvas(image).shape[:2]
+    size = np.array([width, height]) / SCALE
+    for box in parse_boxes(text)[0]:
+        draw_box(image, (np.reshape(box, (2, 2)) * size).ravel(), colour=colour)
+    for point in parse_points(text)[0]:
+        draw_point(image, np.array(point) * size, colour=colour)
+    return image
+
+
+def enlarged(image: np.ndarray, times: int) -> np.ndarray:
+    """A copy of the picture, a whole number of times as large."""
+    return cv2.resize(check_canvas(image), None, fx=times, fy=times, interpolation=cv2.INTER_CUBIC) if times > 1 else check_canvas(image).copy()
+
+
 def annotated(image: np.ndarray, groundings: Sequence[Grounding] = (), caption: str = "", enlarge: int = 1) -> np.ndarray:
     """A copy of `image`, `enlarge` times as large, with what was found and a caption along the bottom."""
-    check_canvas(image)
-    canvas = cv2.resize(image, None, fx=enlarge, fy=enlarge, interpolation=cv2.INTER_CUBIC) if enlarge > 1 else image.copy()
+    canvas = enlarged(image, enlarge)
     for grounding in groundings:
         draw_grounding(canvas, grounding)
     if caption:

@@ -16,7 +16,7 @@ import torch
 from transformers import DynamicCache, PreTrainedTokenizerBase
 
 from vlaser_core.errors import InputError
-from vlaser_core.model.vlaser import Vlaser
+from vlaser_core.model.vlaser import CACHE, Vlaser
 from vlaser_core.processing.tokenizer import END, PAD
 from vlaser_core.reasoning.types import GREEDY, Sampling
 
@@ -26,11 +26,15 @@ PREFILL_TOKENS = 512
 
 @dataclass(frozen=True)
 class Prompt:
-    """Token ids (T,) int64, and the pixels (N, 3, S, S) of its pictures' tiles in order; None for text alone."""
+    """Token ids (T,) int64, and the pixels (N, 3, S, S) of its pictures' tiles in order; None for text alone.
+
+    both_ways: so many tokens at its start see each other in both directions, for a model that was trained to read so.
+    """
 
     ids_T: torch.Tensor
     pixels: torch.Tensor | None = None
     sampling: Sampling = GREEDY
+    both_ways: int = 0
 
 
 @dataclass(frozen=True)
@@ -71,7 +75,9 @@ def continuations(
         raise InputError("generation needs at least one prompt, and no prompt may be empty")
     longest = max(len(prompt.ids_T) for prompt in prompts)
     if longest + max_new_tokens > model.config.text.max_positions:
-        raise InputError(f"the prompt takes {longest} tokens; with {max_new_tokens} to answer that exceeds the model's {model.config.text.max_positions}")
+        raise InputError(
+            f"the prompt takes {longest} tokens; with {max_new_tokens} to answer that exceeds the model's {model.config.text.max_positions}"
+        )
     rows = [_Row(prompt.sampling, model.device) for prompt in prompts]
     with torch.inference_mode():
         reader = _Reader(model, prompts, longest, between)
@@ -122,9 +128,14 @@ class _Reader:
         device = model.device
         self._ids_BT = torch.zeros(len(prompts), longest, dtype=torch.int64, device=device)
         self._real_BT = torch.zeros(len(prompts), longest, dtype=torch.bool, device=device)
+        self._both_ways_BT = torch.zeros_like(self._real_BT)
         for row, prompt in enumerate(prompts):
-            self._ids_BT[row, longest - len(prompt.ids_T) :] = prompt.ids_T.to(device)
-            self._real_BT[row, longest - len(prompt.ids_T) :] = True
+            start = longest - len(prompt.ids_T)
+            self._ids_BT[row, start:] = prompt.ids_T.to(device)
+            self._real_BT[row, start:] = True
+            self._both_ways_BT[row, start : start + prompt.both_ways] = True
+        # What is read both ways is read in one part.
+        self._first_part = max(PREFILL_TOKENS, *(longest - len(prompt.ids_T) + prompt.both_ways for prompt in prompts))
         self._pixels = [prompt.pixels for prompt in prompts if prompt.pixels is not None]
         self._padded = not bool(self._real_BT.all())
 
@@ -136,10 +147,10 @@ class _Reader:
                 with self._between():
                     features.append(self._model.image_features(tile[None]))
         embeds_BTD = self._model.place(self._ids_BT, torch.cat(features) if features else None)
-        logits_BV = None
-        for start in range(0, embeds_BTD.shape[1], PREFILL_TOKENS):
-            part = embeds_BTD[:, start : start + PREFILL_TOKENS]
-            logits_BV = self._forward(part, start, last=start + PREFILL_TOKENS >= embeds_BTD.shape[1])
+        length = embeds_BTD.shape[1]
+        logits_BV = self._forward(embeds_BTD[:, : self._first_part], 0, last=self._first_part >= length)
+        for start in range(self._first_part, length, PREFILL_TOKENS):
+            logits_BV = self._forward(embeds_BTD[:, start : start + PREFILL_TOKENS], start, last=start + PREFILL_TOKENS >= length)
         return logits_BV
 
     def read_tokens(self, tokens: list[int]) -> torch.Tensor:
@@ -161,13 +172,16 @@ class _Reader:
             mask = (allowed_TS & self._real_BT[:, None, :end]) | itself_TS
         elif start and end - start > 1:
             mask = allowed_TS[None]
+        if start == 0 and self._both_ways_BT.any():
+            part_BT = self._both_ways_BT[:, :end]
+            mask = (allowed_TS[None] if mask is None else mask) | (part_BT[:, :, None] & part_BT[:, None, :])
         with self._between():
             hidden = self._model.backbone.model.language_model(
                 inputs_embeds=embeds_BTD,
                 # Without padding the library's own causal mask is the same and lets it take its fast path.
                 attention_mask=None if mask is None else {"full_attention": mask[:, None]},
                 position_ids=positions_BT,
-                past_key_values=self._cache,
                 use_cache=True,
+                **{CACHE: self._cache},
             ).last_hidden_state
             return self._model.backbone.lm_head(hidden[:, -1]) if last else None

@@ -99,7 +99,8 @@ def parse_grounding(text: str, phrase: str, width: int, height: int, score: floa
 _NUMBERED = re.compile(r"(?:^|(?<=\s))(?:[Ss]tep ?)?([0-9]{1,2})[.):](?=\s)")
 _BULLET = re.compile(r"^[-*•] ?")
 _TARGET = re.compile(r"\b(?:the|a|an) +([a-z][a-z0-9 -]{0,60})", re.IGNORECASE)
-_TARGET_END = re.compile(r"\s+(?:on|onto|into|in|over|above|to|towards|from|with|and|at|off|by|until|so|using|near|next|of)\b.*$", re.I)
+_PREPOSITIONS = "on|onto|into|in|over|above|to|towards|from|with|and|at|off|by|until|so|using|near|next|of"
+_TARGET_END = re.compile(rf"\s+(?:{_PREPOSITIONS})\b.*$", re.IGNORECASE)
 
 
 def _target(text: str) -> str | None:

@@ -1,4 +1,4 @@
-"""The one place of prompt layout and question wordings.
+"""The one place of prompt layout; the wordings of questions are in `questions/`.
 
 `chat_prompt` is InternVL's template `internvl2_5`; `policy_prompt` is the text the action expert was trained
 behind, the literal word None included. Questions come in two sets: COMPACT, the paraphrases that the project's own
@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from vlaser_core.errors import ConfigError, InputError
+from vlaser_core.reasoning.questions import QUESTIONS
 
 IM_START, IM_END = "<|im_start|>", "<|im_end|>"
 IMAGE_START, IMAGE_END, IMAGE_TOKEN = "<img>", "</img>", "<IMG_CONTEXT>"
@@ -79,13 +80,14 @@ def chat_prompt(turns: Sequence[tuple[Role, str]], system: str = INTERNVL_SYSTEM
     return pieces[0] + "".join(image_block(tokens) + piece for tokens, piece in zip(images, pieces[1:], strict=True))
 
 
-def policy_prompt(instruction: str, image_tokens: int) -> str:
-    """The policy's prompt around one picture; the instruction is used verbatim. Raises InputError when it is empty."""
+def policy_prompt(instruction: str, image_tokens: int, views: int = 1) -> str:
+    """The policy's prompt around one picture, or one a camera; the instruction is used verbatim. Raises InputError when it is empty."""
     if not instruction.strip():
         raise InputError("the instruction is empty; say what the robot should do")
     if IMAGE_PLACEHOLDER in instruction:
         raise InputError(f"the instruction contains {IMAGE_PLACEHOLDER!r}; remove it")
-    return chat_prompt([("user", f"{IMAGE_PLACEHOLDER}\n{instruction}")], SYSTEMS["none"], [image_tokens])
+    places = f"{IMAGE_PLACEHOLDER}\n" * views
+    return chat_prompt([("user", f"{places}{instruction}")], SYSTEMS["none"], [image_tokens] * views)
 
 
 @dataclass(frozen=True)
@@ -105,26 +107,8 @@ INTERNVL = Wordings(
     ),
     plan=("List the steps a robot arm takes to {goal}. Number them, one step a line, and name in each the object it acts on.",),
 )
-COMPACT = Wordings(
-    ground_box=(
-        "Where is the {phrase}? Answer with a box.",
-        "Find the {phrase}. Answer with a box.",
-        "Give the box of the {phrase}.",
-        "Draw a box around the {phrase}.",
-    ),
-    ground_point=(
-        "Point to the {phrase}.",
-        "Where is the {phrase}? Answer with a point.",
-        "Give a point on the {phrase}.",
-        "Show a point of the {phrase}.",
-    ),
-    plan=(
-        "How do you {goal}? List the steps.",
-        "Plan the steps to {goal}.",
-        "What steps are left to {goal}?",
-        "List the steps to {goal}.",
-    ),
-)
+# The data engine's own wordings; QUESTIONS holds those of all other questions too, which live are put through `ask`.
+COMPACT = Wordings(ground_box=QUESTIONS["ground_box"], ground_point=QUESTIONS["ground_point"], plan=QUESTIONS["plan"])
 STYLES = {"compact": COMPACT, "internvl": INTERNVL}
 
 
@@ -166,85 +150,3 @@ def ask_question(question: str) -> str:
     if not question.strip():
         raise InputError("the question is empty")
     return question.strip()
-
-
-# The rest of the questions that the data engine asks; live they are put through `ask`.
-QUESTIONS: dict[str, tuple[str, ...]] = {
-    "ground_box": COMPACT.ground_box,
-    "ground_point": COMPACT.ground_point,
-    "plan": COMPACT.plan,
-    "gripper_point": ("Point to the gripper.", "Where is the gripper? Answer with a point.", "Where are the fingers? Answer with a point."),
-    "gripper_height": (
-        "How high is the gripper in mm?",
-        "What is the height of the gripper in mm?",
-        "How many mm is the gripper above the table?",
-    ),
-    "affordance": (
-        "Where should the gripper close to grasp the {phrase}?",
-        "How should the gripper grasp the {phrase}?",
-        "Give the grasp point and angle of the {phrase}.",
-    ),
-    "placement": (
-        "Where should the {phrase} be put down?",
-        "Where should the gripper release the {phrase}?",
-        "Point to where the {phrase} should go.",
-    ),
-    "presence": ("Is there {a_phrase}?", "Do you see {a_phrase}?", "Is {a_phrase} in the image?"),
-    "colour": ("What colour is the {phrase}?", "Name the colour of the {phrase}.", "Which colour does the {phrase} have?"),
-    "colour_at": ("What colour is the object at {point}?", "Name the colour of the object at {point}.", "Which colour is at {point}?"),
-    "name_at": ("What is at {point}?", "Name the object at {point}.", "Which object is at {point}?"),
-    "objects": ("What objects are there?", "List the objects.", "Which objects do you see?"),
-    "gripper_state": (
-        "What is the state of the gripper?",
-        "Is the gripper open, closed or holding something?",
-        "What does the gripper do now?",
-    ),
-    "phase": ("What phase is the task {goal} in?", "Which phase of {goal} is this?", "Name the phase of {goal}."),
-    "next_action": ("What is the next action to {goal}?", "What should the robot do next to {goal}?", "To {goal}, what comes next?"),
-    "done": ("Is the task done: {goal}?", "Did the robot {goal}?", "Is this task finished: {goal}?"),
-    "image_left": (
-        "In the image, is the {phrase} left of the {other}?",
-        "Is the {phrase} left of the {other} in the image?",
-        "In the picture, is the {phrase} to the left of the {other}?",
-    ),
-    "image_right": (
-        "In the image, is the {phrase} right of the {other}?",
-        "Is the {phrase} right of the {other} in the image?",
-        "In the picture, is the {phrase} to the right of the {other}?",
-    ),
-    "image_above": (
-        "In the image, is the {phrase} above the {other}?",
-        "Is the {phrase} above the {other} in the image?",
-        "In the picture, is the {phrase} above the {other}?",
-    ),
-    "image_below": (
-        "In the image, is the {phrase} below the {other}?",
-        "Is the {phrase} below the {other} in the image?",
-        "In the picture, is the {phrase} below the {other}?",
-    ),
-    "robot_left": (
-        "Seen from the robot, is the {phrase} left of the {other}?",
-        "From the robot base, is the {phrase} left of the {other}?",
-        "In the robot frame, is the {phrase} left of the {other}?",
-    ),
-    "robot_right": (
-        "Seen from the robot, is the {phrase} right of the {other}?",
-        "From the robot base, is the {phrase} right of the {other}?",
-        "In the robot frame, is the {phrase} right of the {other}?",
-    ),
-    "robot_behind": (
-        "Seen from the robot, is the {phrase} behind the {other}?",
-        "From the robot base, is the {phrase} behind the {other}?",
-        "In the robot frame, is the {phrase} behind the {other}?",
-    ),
-    "robot_front": (
-        "Seen from the robot, is the {phrase} in front of the {other}?",
-        "From the robot base, is the {phrase} in front of the {other}?",
-        "In the robot frame, is the {phrase} in front of the {other}?",
-    ),
-    "nearest": (
-        "Which is nearer to the robot, the {phrase} or the {other}?",
-        "What is closer to the robot, the {phrase} or the {other}?",
-        "Nearer to the robot: the {phrase} or the {other}?",
-    ),
-}

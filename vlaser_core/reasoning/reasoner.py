@@ -41,7 +41,9 @@ class Reasoner:
 
     def _answer(self, images: Pictures, question: str, max_new_tokens: int, sampling: Sampling) -> tuple[str, float]:
         system = system_text(self._config.chat_system)
-        text, probabilities = self._generate(images, lambda tokens: chat_prompt([("user", question)], system, tokens), max_new_tokens, sampling)
+        text, probabilities = self._generate(
+            images, lambda tokens: chat_prompt([("user", question)], system, tokens), max_new_tokens, sampling
+        )
         return text, confidence(probabilities)
 
     def ground(self, image: np.ndarray, phrase: str, sampling: Sampling = GREEDY) -> Grounding:
@@ -79,6 +81,6 @@ class Reasoner:
             plan, steps=tuple(dataclasses.replace(step, grounding=found.get(step.target) if step.target else None) for step in plan.steps)
         )
 
-    def ask(self, images: Pictures, question: str, sampling: Sampling = GREEDY) -> Answer:
+    def ask(self, images: Pictures, question: str, sampling: Sampling = GREEDY, max_new_tokens: int = 128) -> Answer:
         """The answer to a free question about one or several pictures; `<image>` in it says where each picture stands."""
-        return Answer(*self._answer(images, ask_question(question), 128, sampling))
+        return Answer(*self._answer(images, ask_question(question), max_new_tokens, sampling))

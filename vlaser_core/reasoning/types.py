@@ -15,13 +15,6 @@ def to_pixels(value: int, size: int) -> float:
     return value / SCALE * size
 
 
-def to_model(pixel: float, size: int) -> int:
-    """Model coordinate (integer 0…1000) of a pixel coordinate in 0…size. Raises InputError outside."""
-    if not 0 <= pixel <= size:
-        raise InputError(f"pixel coordinate {pixel} is outside the picture's 0…{size}")
-    return round(pixel / size * SCALE)
-
-
 def _check_coordinates(values: tuple[int, ...]) -> None:
     if any(not isinstance(value, int) or not 0 <= value <= SCALE for value in values):
         raise InputError(f"coordinates are integers 0…{SCALE}, got {values}")

@@ -5,176 +5,179 @@ Batches are a function of the step alone, so a run that was killed and resumed s
 
 from __future__ import annotations
 
-import json
 import math
-import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 import torch.distributed as dist
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from torch import nn
+from torch.distributed.tensor import DTensor
 
-from vlaser_core.errors import ConfigError, VlaserError
+from vlaser_core.errors import VlaserError
+from vlaser_core.train.average import Average
+from vlaser_core.train.loop_config import LoopConfig
+from vlaser_core.train.log import RunLog
+from vlaser_core.train.processes import forget, spread
+from vlaser_core.train.schedule import learning_rate
+from vlaser_core.train.state import RunState, save_atomically
+
+__all__ = ["LoopConfig", "Weighted", "learning_rate", "save_atomically", "train"]
 
 
 @dataclass(frozen=True)
-class LoopConfig:
-    """steps: optimiser updates. ema: decay of the weight average that is kept as the result, 0 for none.
-
-    frozen_backbone and the like are the caller's: the loop trains whatever requires a gradient.
+class Weighted:
+    """A sum of losses and how many there are. Over the parts of an update and over processes, sums and counts are added up
+    before they are divided, so that the mean does not depend on how a batch was cut. Two scalars.
     """
 
-    steps: int
-    learning_rate: float
-    warmup: int = 200
-    final_ratio: float = 0.05
-    weight_decay: float = 0.0
-    betas: tuple[float, float] = (0.9, 0.99)
-    clip_norm: float = 1.0
-    ema: float = 0.999
-    save_every: int = 500
-    log_every: int = 50
-
-    def __post_init__(self) -> None:
-        if self.steps < 1 or self.learning_rate <= 0 or not 0 <= self.ema < 1:
-            raise ConfigError(f"a loop needs steps >= 1, learning_rate > 0 and 0 <= ema < 1; got {self}")
-
-
-def learning_rate(config: LoopConfig, step: int) -> float:
-    """Linear warm-up, then a cosine down to `final_ratio` of the peak at the last step."""
-    if step < config.warmup:
-        return config.learning_rate * (step + 1) / config.warmup
-    progress = (step - config.warmup) / max(1, config.steps - config.warmup)
-    return config.learning_rate * (config.final_ratio + (1 - config.final_ratio) * 0.5 * (1 + math.cos(math.pi * min(1.0, progress))))
-
-
-def _share_gradients(parameters: list[nn.Parameter]) -> None:
-    """Average gradients over the processes of a distributed run, in one message."""
-    flat = torch.cat([parameter.grad.flatten() for parameter in parameters])
-    dist.all_reduce(flat)
-    flat /= dist.get_world_size()
-    offset = 0
-    for parameter in parameters:
-        count = parameter.numel()
-        parameter.grad.copy_(flat[offset : offset + count].view_as(parameter))
-        offset += count
-
-
-class _Average:
-    """Exponential moving average of the trained parameters; young averages decay faster, so early ones are of use."""
-
-    def __init__(self, parameters: list[nn.Parameter], decay: float) -> None:
-        self.decay, self.parameters = decay, parameters
-        self.values = [parameter.detach().clone() for parameter in parameters]
-
-    @torch.no_grad()
-    def update(self, step: int) -> None:
-        decay = min(self.decay, (1 + step) / (10 + step))
-        torch._foreach_lerp_(self.values, [parameter.detach() for parameter in self.parameters], 1 - decay)
-
-    @torch.no_grad()
-    def swap(self) -> None:
-        for parameter, value in zip(self.parameters, self.values, strict=True):
-            held = parameter.detach().clone()
-            parameter.copy_(value)
-            value.copy_(held)
-
-
-def save_atomically(content: dict, path: Path) -> None:
-    """torch.save that never leaves a half-written file under the final name."""
-    partial = path.with_suffix(path.suffix + ".part")
-    torch.save(content, partial)
-    os.replace(partial, path)
+    total: torch.Tensor
+    count: torch.Tensor
 
 
 def train(
     model: nn.Module,
-    loss_at: Callable[[int], torch.Tensor],
+    loss_at: Callable[[int], torch.Tensor | Weighted],
     config: LoopConfig,
     out: Path,
     label: str,
-    evaluate: Callable[[], dict[str, float]] | None = None,
+    evaluate: Callable[[], Mapping[str, float]] | None = None,
     evaluate_every: int = 0,
+    rates: Mapping[str, float] | None = None,
 ) -> None:
-    """Train whatever in `model` requires a gradient; on return it holds the averaged weights.
+    """Train whatever in `model` requires a gradient, where it is; on return it holds the averaged weights.
 
-    loss_at(step) builds that step's batch and returns its loss. State goes to `out`/<label>.state.pt every `save_every`
-    steps and is resumed from there; a finished run returns at once. Where torch.distributed is initialised, gradients are
-    averaged over its processes (each brings its own batches) and the first one writes. The log is `out`/<label>.jsonl.
-    Raises VlaserError when the loss stops being finite (the last good state stays on disk).
+    loss_at(step) builds that step's batch and returns its loss. With `accumulation` an update takes that many losses and the
+    steps are micro-steps, update · accumulation + part; where torch.distributed is initialised each process brings its own
+    part of the batch (`processes.Share` says which). A plain loss counts as the mean of an equal part.
+    evaluate(): numbers for the log, with the averaged weights in the model, every `evaluate_every` updates and at the end; on
+    the first process alone, or on all where the model is sharded. rates: beginning of a parameter's name → factor on its
+    learning rate.
+
+    State goes to `out`/<label>.state.pt every `save_every` updates and is resumed from there, bit by bit; a finished run
+    returns at once. The log is `out`/<label>.jsonl and TensorBoard's. Raises VlaserError when a loss or gradient stops being
+    finite, the disk is full, or another process is gone; the last good state stays on disk.
     """
-    out.mkdir(parents=True, exist_ok=True)
-    state_path, log_path = out / f"{label}.state.pt", out / f"{label}.jsonl"
-    parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
-    optimizer = torch.optim.AdamW(parameters, lr=config.learning_rate, betas=config.betas, weight_decay=config.weight_decay)
-    average = _Average(parameters, config.ema) if config.ema else None
-    parallel = dist.is_initialized() and dist.get_world_size() > 1
-    leader = not parallel or dist.get_rank() == 0
-    step = 0
-    if state_path.exists():
-        state = torch.load(state_path, weights_only=True)
-        with torch.no_grad():
-            for parameter, value in zip(parameters, state["parameters"], strict=True):
-                parameter.copy_(value)
-        optimizer.load_state_dict(state["optimizer"])
-        if average:
-            average.values = [value.clone() for value in state["average"]]
-        step = state["step"]
-
-    def save() -> None:
-        save_atomically(
-            {
-                "step": step,
-                "parameters": [parameter.detach() for parameter in parameters],
-                "optimizer": optimizer.state_dict(),
-                "average": average.values if average else [],
-            },
-            state_path,
-        )
-
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[note]}"), TimeRemainingColumn())
+    run = _Run(model, loss_at, config, out, label, rates or {})
+    step, progress = run.state.load()
+    losses, counted = progress.get("losses", 0.0), progress.get("counted", 0)
     model.train()
-    with Progress(*columns, refresh_per_second=1, disable=not leader) as progress, log_path.open("a", encoding="utf-8") as log:
-        bar = progress.add_task(label, total=config.steps, completed=step, note="")
-        running, started, since = 0.0, time.monotonic(), step
+    with RunLog(out, label, step, config.steps, run.leads) as log:
+        started, since = time.monotonic(), step
         while step < config.steps:
-            for group in optimizer.param_groups:
-                group["lr"] = learning_rate(config, step)
-            loss = loss_at(step)
-            if not torch.isfinite(loss):
-                raise VlaserError(f"{label}: the loss is {loss.item()} at step {step}; the state of an earlier step is in {state_path}")
-            optimizer.zero_grad(set_to_none=True)
-            loss.backward()
-            if parallel:
-                _share_gradients(parameters)
-            torch.nn.utils.clip_grad_norm_(parameters, config.clip_norm)
-            optimizer.step()
-            if average:
-                average.update(step)
-            step += 1
-            running += loss.item()
-            if leader and (step % config.log_every == 0 or step == config.steps):
-                count = step - since
-                entry = {"step": step, "loss": running / count, "steps_per_s": count / (time.monotonic() - started)}
-                if evaluate and evaluate_every and (step % evaluate_every == 0 or step == config.steps):
-                    if average:
-                        average.swap()
-                    model.eval()
-                    entry |= evaluate()
-                    model.train()
-                    if average:
-                        average.swap()
-                log.write(json.dumps(entry) + "\n")
-                log.flush()
-                progress.update(bar, note=f"loss {entry['loss']:.4f}")
-                running, started, since = 0.0, time.monotonic(), step
-            progress.update(bar, completed=step)
-            if leader and (step % config.save_every == 0 or step == config.steps):
-                save()
-    if average:
-        average.swap()
+            loss, norm = run.update(step)
+            step, losses, counted = step + 1, losses + loss, counted + 1
+            last = step == config.steps
+            evaluated = bool(evaluate) and bool(evaluate_every) and (last or step % evaluate_every == 0)
+            if evaluated or last or step % config.log_every == 0:
+                pace = (step - since) / max(time.monotonic() - started, 1e-9)
+                values = {"loss": losses / counted, "gradient_norm": norm, "learning_rate": learning_rate(config, step - 1), "updates_per_s": pace}
+                log.entry({"step": step, **values, **(run.evaluate(evaluate) if evaluated else {})})
+                losses, counted, started, since = 0.0, 0, time.monotonic(), step
+            log.progress(step)
+            if last or step % config.save_every == 0:
+                run.state.save(step, {"losses": losses, "counted": counted}, run.leads)
+    run.average.put()
     model.eval()
+
+
+class _Run:
+    """One call of `train`: the model as it is spread, its optimiser, and where its state lies."""
+
+    def __init__(
+        self, model: nn.Module, loss_at: Callable, config: LoopConfig, out: Path, label: str, rates: Mapping[str, float]
+    ) -> None:
+        try:
+            out.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise VlaserError(f"cannot write to {out}: {error.strerror}") from error
+        self.model, self.loss_at, self.config, self.label = model, loss_at, config, label
+        self.accelerator, self.job = spread(model, config)
+        # Named after spreading: sharding replaces a model's parameters.
+        named = [(name, parameter) for name, parameter in model.named_parameters() if parameter.requires_grad]
+        self.parameters = [parameter for _, parameter in named]
+        if not named:
+            raise VlaserError(f"{label}: nothing is trained, every parameter is frozen")
+        self.optimizer = torch.optim.AdamW(_groups(named, config, rates), lr=config.learning_rate, betas=config.betas, fused=True)
+        self.average = Average(self.parameters, config.ema)
+        self.state = RunState(out / f"{label}.state.pt", [name for name, _ in named], self.parameters, self.optimizer, self.average)
+        self.leads = self.accelerator.is_main_process
+
+    def update(self, step: int) -> tuple[float, float]:
+        """One optimiser update: (loss, norm of the gradient before clipping)."""
+        for group in self.optimizer.param_groups:
+            group["lr"] = learning_rate(self.config, step) * group["rate"]
+        self.optimizer.zero_grad(set_to_none=True)
+        try:
+            loss, norm = self._gradients(step)
+        except RuntimeError as error:
+            if self.accelerator.num_processes > 1 and _is_lost_connection(error):
+                raise VlaserError(f"{self.label}: another process of this run is gone at step {step}; {self._kept()}") from error
+            raise
+        if not math.isfinite(loss) or not math.isfinite(norm):
+            what = f"the loss is {loss}" if not math.isfinite(loss) else f"the gradient's norm is {norm}"
+            raise VlaserError(f"{self.label}: {what} at step {step}; {self._kept()}. Look at the data, or try a lower learning rate")
+        self.optimizer.step()
+        self.average.update(step)
+        return loss, norm
+
+    def _gradients(self, step: int) -> tuple[float, float]:
+        parts, processes = self.config.accumulation, self.accelerator.num_processes
+        sums = torch.zeros(2, dtype=torch.float64, device=self.accelerator.device)
+        for part in range(parts):
+            hold = part < parts - 1 and processes > 1 and not self.config.shard
+            with self.accelerator.no_sync(self.job) if hold else nullcontext():
+                with self.accelerator.autocast():
+                    loss = self.job(lambda: _weighted(self.loss_at(step * parts + part)))
+                self.accelerator.backward(loss.total)
+            sums += torch.stack([loss.total.detach().double(), loss.count.detach().double()])
+        if processes > 1:
+            dist.all_reduce(sums)
+        total, count = sums.tolist()
+        if count <= 0:
+            raise VlaserError(f"{self.label}: the batch of step {step} has nothing to learn from; {self._kept()}")
+        # Spreading has averaged the gradients of sums over the processes; what is wanted is the gradient of the mean.
+        if count != processes:
+            for parameter in self.parameters:
+                if parameter.grad is not None:
+                    parameter.grad.mul_(processes / count)
+        norm = torch.nn.utils.clip_grad_norm_(self.parameters, self.config.clip_norm)
+        return total / count, float(norm.full_tensor() if isinstance(norm, DTensor) else norm)
+
+    def evaluate(self, evaluate: Callable[[], Mapping[str, float]]) -> dict[str, float]:
+        """Numbers of the averaged weights; none from a process that did not evaluate."""
+        numbers: dict[str, float] = {}
+        with self.average.borrowed(), torch.no_grad():
+            self.model.eval()
+            if self.config.shard and self.accelerator.num_processes > 1:
+                numbers = dict(self.job(evaluate))
+                forget(self.job)
+            elif self.leads:
+                numbers = dict(evaluate())
+            self.model.train()
+        self.accelerator.wait_for_everyone()
+        return numbers
+
+    def _kept(self) -> str:
+        return f"the last good state is in {self.state.path}" if self.state.path.exists() else "nothing had been saved yet"
+
+
+def _weighted(loss: torch.Tensor | Weighted) -> Weighted:
+    return loss if isinstance(loss, Weighted) else Weighted(loss, torch.ones((), device=loss.device))
+
+
+def _groups(named: list[tuple[str, nn.Parameter]], config: LoopConfig, rates: Mapping[str, float]) -> list[dict]:
+    """Parameters by weight decay and by factor on the rate."""
+    groups: dict[tuple[float, float], list[nn.Parameter]] = {}
+    for name, parameter in named:
+        decay = config.weight_decay if parameter.ndim > 1 else 0.0
+        rate = next((factor for start, factor in rates.items() if name.startswith(start)), 1.0)
+        groups.setdefault((decay, rate), []).append(parameter)
+    return [{"params": parameters, "weight_decay": decay, "rate": rate} for (decay, rate), parameters in groups.items()]
+
+
+def _is_lost_connection(error: RuntimeError) -> bool:
+    return isinstance(error, dist.DistError) or any(word in str(error).lower() for word in ("gloo", "nccl", "connection", "peer"))

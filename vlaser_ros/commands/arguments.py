@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,27 +11,38 @@ from typing import Annotated, Union
 import tyro
 from tyro.conf import Positional, subcommand
 
+from training.ablation.command import Command as Ablation
+from vlaser_ros.commands.bags import Bag, EvalBag, Record
 from vlaser_ros.commands.checkpoints import Bench, Convert, Export, Inspect
+from vlaser_ros.commands.data import Data
+from vlaser_ros.commands.description import Urdf
+from vlaser_ros.commands.eval_compare import EvalCompare
+from vlaser_ros.commands.eval_reasoning import EvalReasoning
+from vlaser_ros.commands.eval_records import EvalRecords
+from vlaser_ros.commands.loading import Loading
+from vlaser_ros.commands.robotwin import EvalRoboTwin, RoboTwin
+from vlaser_ros.commands.serve import Serve
+from vlaser_ros.commands.simpler import EvalSimpler, Simpler
+from vlaser_ros.commands.training import Train, defaults
 
 PROG = "vlaser"
 
 
 @dataclass(frozen=True)
-class _Loading:
-    """Options of the commands that load a model."""
+class _Reasoning(Loading):
+    """Options of the commands that answer in words. Answers are the likeliest ones unless a temperature is given."""
 
-    checkpoint: Path | None = None  # folder; the one that ships by default
-    device: str = "cpu"  # cpu, cuda, cuda:1 …
-    dtype: str = "float32"  # float32, bfloat16 or float16
-    threads: int | None = None  # CPU threads, torch's choice by default
     out: Path | None = None  # also write the picture with the answer drawn in
+    temperature: float = 0.0  # above 0: words are drawn at random, 1 as the model weighs them
+    top_p: float = 1.0  # of the draw: from the likeliest words that have this probability together
+    seed: int = 0  # of the draw: the same seed gives the same answer
 
 
 @dataclass(frozen=True)
 class Up:
     """Start a robot's processes (simulated with `tabletop`) and keep them until Ctrl-C."""
 
-    robot: Positional[str]  # a contract's name (tabletop, widowx) or a path to its YAML file
+    robot: Positional[str]  # a contract's name (tabletop, widowx, aloha, simpler, replay) or a path to its YAML file
     settings: Positional[tuple[str, ...]] = ()  # arguments as in `ros2 launch`, e.g. task:=widowx_carrot_on_plate engine:=stand_in
     sim: bool = False  # replace the real robot by its simulation
 
@@ -51,17 +63,20 @@ class Demo:
     engine: str = "vlaser"  # vlaser, or stand_in: no weights, for looking at the stack alone
     tasks: tuple[str, ...] = ()  # all four by default
     seed: int = 0  # of the first scene; the others follow
+    device: str = "cpu"  # cpu, cuda, cuda:1 …
+    dtype: str = "float32"  # float32, bfloat16 or float16
     threads: int = 1  # CPU threads of the model
     domain_id: int | None = None  # ROS domain; a random one of this machine alone by default
 
     def run(self) -> int:
         from vlaser_ros.demo import Settings, demo
 
-        return demo(Settings(self.out, self.checkpoint, self.engine, self.tasks, self.seed, self.threads, self.domain_id))
+        model = {"device": self.device, "dtype": self.dtype, "threads": self.threads}
+        return demo(Settings(self.out, self.checkpoint, self.engine, self.tasks, self.seed, domain_id=self.domain_id, **model))
 
 
 @dataclass(frozen=True)
-class Ground(_Loading):
+class Ground(_Reasoning):
     """Where is it? Boxes and points of a phrase in a picture, as JSON."""
 
     image: Positional[Path] = tyro.MISSING  # a picture file
@@ -74,7 +89,7 @@ class Ground(_Loading):
 
 
 @dataclass(frozen=True)
-class Plan(_Loading):
+class Plan(_Reasoning):
     """The steps that lead to a goal, as JSON."""
 
     image: Positional[Path] = tyro.MISSING  # a picture file
@@ -88,37 +103,58 @@ class Plan(_Loading):
 
 
 @dataclass(frozen=True)
-class Ask(_Loading):
-    """The answer to a question about a picture, as JSON."""
+class Ask(_Reasoning):
+    """The answer to a question about a picture, or about several, as JSON."""
 
     image: Positional[Path] = tyro.MISSING  # a picture file
-    question: Positional[str] = tyro.MISSING  # what to answer
+    question: Positional[str] = tyro.MISSING  # what to answer; <image> in it says where each picture stands
+    more: tuple[Path, ...] = ()  # further picture files of the same question
 
     def run(self) -> int:
         from vlaser_ros.commands.reasoning import ask
 
-        return ask(self, self.image, self.question)
+        return ask(self, (self.image, *self.more), self.question)
 
 
 @dataclass(frozen=True)
-class Eval:
+class EvalTabletop(Loading):
     """Closed-loop success and grounding of a checkpoint in a simulator, on scenes it was not trained on."""
 
-    world: Positional[str]  # tabletop
-    checkpoint: Path | None = None  # folder; the one that ships by default
+    threads: int = 1  # CPU threads a worker
     episodes: int = 20  # a task
     seed: int = 0  # of the first episode
     tasks: tuple[str, ...] = ()  # all by default
     workers: int = 2  # processes
     executed_steps: int | None = None  # of each chunk before looking again; the whole chunk by default
+    flow_steps: int | None = None  # of the chunk's integration; the checkpoint's own number by default
     grounding: int = 200  # unseen pictures in which objects are pointed to as well; 0 leaves that out
     renderer: str = "auto"  # egl, osmesa, rays, or the first of these that works
+    out: Path | None = None  # folder for summary.json and report.html, with films of episodes that failed first
     json: bool = False  # only the result, as one JSON line
 
     def run(self) -> int:
         from vlaser_ros.commands.evaluation import evaluate_world
 
         return evaluate_world(self)
+
+
+@dataclass(frozen=True)
+class Eval:
+    """How good is a policy: closed loop in a simulator, open loop over a recorded episode, or in words about pictures."""
+
+    what: Annotated[
+        Annotated[EvalTabletop, subcommand("tabletop")]
+        | Annotated[EvalSimpler, subcommand("simpler")]
+        | Annotated[EvalRoboTwin, subcommand("robotwin")]
+        | Annotated[EvalReasoning, subcommand("reasoning")]
+        | Annotated[EvalRecords, subcommand("records")]
+        | Annotated[EvalBag, subcommand("bag")]
+        | Annotated[EvalCompare, subcommand("compare")],
+        tyro.conf.arg(name=""),
+    ]
+
+    def run(self) -> int:
+        return self.what.run()
 
 
 @dataclass(frozen=True)
@@ -140,15 +176,27 @@ Command = Union[
     Annotated[Plan, subcommand("plan")],
     Annotated[Ask, subcommand("ask")],
     Annotated[Eval, subcommand("eval")],
+    Annotated[Record, subcommand("record")],
+    Annotated[Bag, subcommand("bag")],
     Annotated[Inspect, subcommand("inspect")],
     Annotated[Convert, subcommand("convert")],
     Annotated[Export, subcommand("export")],
     Annotated[Bench, subcommand("bench")],
     Annotated[Parity, subcommand("parity")],
+    Annotated[Ablation, subcommand("ablation")],
+    Annotated[Data, subcommand("data")],
+    Annotated[Train, subcommand("train")],
+    Annotated[Urdf, subcommand("urdf")],
+    Annotated[Serve, subcommand("serve")],
+    Annotated[RoboTwin, subcommand("robotwin")],
+    Annotated[Simpler, subcommand("simpler")],
 ]
 
 
 def parse(arguments: Sequence[str] | None = None) -> Command:
     """The command a command line asks for; `sys.argv` by default. Exits with 2 and usage when it is not one."""
     description = "Vlaser on ROS 2: grounding, planning and action chunks for a robot arm."
-    return tyro.cli(Command, prog=PROG, description=description, args=arguments, config=(tyro.conf.ConsolidateSubcommandArgs,))
+    arguments = sys.argv[1:] if arguments is None else arguments
+    recipe = defaults(arguments)
+    given = {} if recipe is None else {"default": recipe}
+    return tyro.cli(Command, prog=PROG, description=description, args=arguments, config=(tyro.conf.ConsolidateSubcommandArgs,), **given)

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal, Union
 
 import tyro
-from tyro.conf import Positional
+from tyro.conf import Positional, subcommand
+
+from vlaser_ros.commands.bench_gate import BenchGate
+from vlaser_ros.commands.bench_ros import BenchFaults, BenchRos
+from vlaser_ros.commands.serve import BenchServe
 
 
 @dataclass(frozen=True)
@@ -34,8 +38,9 @@ class Convert:
     statistics: Path | None = None  # JSON of the data the policy was trained on; needed as the robot is
     tokenizer: Path | None = None  # folder; the source's own by default
     dtype: str | None = None  # float32, bfloat16 or float16; as stored by default
-    time_max_period: float | None = None  # of the time embedding: 10000 (Bridge, the default) or 100 (Fractal); no file states it
+    time_max_period: float | None = None  # of the time embedding, in no file: by default 100 with eight state values (Fractal), else 10000
     flow_steps: int | None = None  # integration steps, 10 by default
+    tables: Literal["exact", "bfloat16"] | None = None  # rotary and time frequencies: exact as upstream evaluates, or as it trained
     vision_heads: int | None = None  # of an upstream file's vision tower; one for 64 channels by default
     new_expert: bool = False  # give a model that only reasons an action expert that has learned nothing yet
     expert_width: int | None = None  # of the new expert; upstream's for a 2B or 8B backbone by default
@@ -66,10 +71,9 @@ class Export:
 
 
 @dataclass(frozen=True)
-class Bench:
-    """Measure a model of random weights at full size: time to make it, peak memory, time a chunk and a token."""
+class BenchSize:
+    """Make a model of random weights at full size: time to make it, peak memory, time a chunk and a token."""
 
-    what: Positional[Literal["size"]]  # what to measure
     size: Literal["nano", "2b", "8b"] = "2b"  # of the model
     dtype: str = "bfloat16"  # float32, bfloat16 or float16
     device: str = "cpu"  # cpu, cuda, cuda:1 …
@@ -83,3 +87,29 @@ class Bench:
         from vlaser_ros.commands.bench import bench_size
 
         return bench_size(self)
+
+
+@dataclass(frozen=True)
+class BenchConvert:
+    """Write a random checkpoint at full size in a published layout, convert, load and export it: peak memory and time of each."""
+
+    size: Literal["2b", "8b"] = "2b"  # of the model
+    layout: Literal["internvl_chat", "internvl_hf", "upstream"] = "internvl_chat"  # the published layout to start from
+    dtype: str = "bfloat16"  # of the weights: float32, bfloat16 or float16
+    folder: Path | None = None  # where to write, twice the model's size for a while; a temporary folder by default
+    json: bool = False  # only the result, as one JSON line
+
+    def run(self) -> int:
+        from vlaser_ros.commands.bench import bench_convert
+
+        return bench_convert(self)
+
+
+Bench = Union[
+    Annotated[BenchSize, subcommand("size")],
+    Annotated[BenchConvert, subcommand("convert")],
+    Annotated[BenchGate, subcommand("gate")],
+    Annotated[BenchFaults, subcommand("faults")],
+    Annotated[BenchRos, subcommand("ros")],
+    Annotated[BenchServe, subcommand("serve")],
+]

@@ -8,7 +8,7 @@ from typing import Protocol
 
 from rich.console import Console
 
-from vlaser_core.errors import CheckpointError, ConfigError
+from vlaser_core.errors import ConfigError
 
 
 class Conversion(Protocol):
@@ -22,6 +22,7 @@ class Conversion(Protocol):
     dtype: str | None
     time_max_period: float | None
     flow_steps: int | None
+    tables: str | None
     vision_heads: int | None
     new_expert: bool
     expert_width: int | None
@@ -33,10 +34,6 @@ class Conversion(Protocol):
 
 def convert(options: Conversion) -> int:
     """Write our folder; nothing is left at the destination when something is wrong. JSON on stdout, remarks on stderr."""
-    if options.destination.exists() and not options.overwrite:
-        raise CheckpointError(f"{options.destination} exists; choose another place, or say --overwrite")
-    if options.destination.resolve() == options.source.resolve():
-        raise CheckpointError(f"{options.destination} is the source itself; choose another place")
     import dataclasses
 
     import torch
@@ -44,26 +41,32 @@ def convert(options: Conversion) -> int:
     from vlaser_core.checkpoint.detect import layout_of, open_checkpoint
     from vlaser_core.checkpoint.folder import save_checkpoint
     from vlaser_core.checkpoint.inventory import assumptions
+    from vlaser_core.checkpoint.writing import check_destination
     from vlaser_core.embodiment import load_embodiment
-    from vlaser_core.engine import DTYPES
+    from vlaser_core.engine import dtype_of
     from vlaser_core.model.config import ExpertSize
     from vlaser_core.processing.normalization import load_statistics
 
-    if options.dtype is not None and options.dtype not in DTYPES:
-        raise ConfigError(f"unknown dtype {options.dtype!r}; known: {', '.join(DTYPES)}")
+    check_destination(options.destination, options.source, overwrite=options.overwrite)
+    dtype = dtype_of(options.dtype) if options.dtype else None
     if (options.expert_width is None) != (options.expert_mlp is None):
         raise ConfigError("give both --expert-width and --expert-mlp, or neither")
+    if options.expert_width is not None and not options.new_expert:
+        raise ConfigError("--expert-width and --expert-mlp are the sizes of a new expert: say --new-expert, or leave them out")
     layout = layout_of(options.source)
-    given = {key: getattr(options, key) for key in ("time_max_period", "flow_steps", "vision_heads") if getattr(options, key) is not None}
+    given = {key: getattr(options, key) for key in ("time_max_period", "flow_steps", "tables", "vision_heads") if getattr(options, key) is not None}
     embodiment = load_embodiment(options.embodiment) if options.embodiment else None
+    statistics = load_statistics(options.statistics) if options.statistics else None
+    if embodiment and statistics:
+        statistics.check(embodiment, str(options.statistics))
     checkpoint = open_checkpoint(
         options.source,
-        dtype=DTYPES[options.dtype] if options.dtype else None,
+        dtype=dtype,
         tokenizer=options.tokenizer,
         embodiment=embodiment,
-        statistics=load_statistics(options.statistics) if options.statistics else None,
+        statistics=statistics,
         new_expert=options.new_expert,
-        expert=ExpertSize(options.expert_width, options.expert_mlp) if options.expert_width and options.expert_mlp else None,
+        expert=ExpertSize(options.expert_width, options.expert_mlp) if options.expert_width is not None else None,
         seed=options.seed,
         **given,
     )
@@ -72,7 +75,9 @@ def convert(options: Conversion) -> int:
     model = checkpoint.model
     if layout == "upstream":
         told = {key: value for key, value in assumptions(model.config).items() if key not in given and key != "horizon"}
-        Console(stderr=True).print("not stated by the file, assumed: " + ", ".join(f"{key} {value}" for key, value in told.items()), highlight=False)
+        Console(stderr=True).print(
+            "not stated by the file, assumed: " + ", ".join(f"{key} {value}" for key, value in told.items()), highlight=False
+        )
     save_checkpoint(checkpoint, options.destination)
     facts = {
         "source": str(options.source),
@@ -96,5 +101,9 @@ def export(source: Path, destination: Path, tokenizer: Path | None, overwrite: b
     done = export_chat(source, destination, tokenizer=tokenizer, overwrite=overwrite)
     if done.left_out:
         Console(stderr=True).print(f"the chat layout has no action expert: {done.left_out} tensors were left out", highlight=False)
-    print(json.dumps({"source": str(source), "exported": str(destination), "tensors": done.tensors, "bytes": done.bytes, "files": list(done.files)}))
+    print(
+        json.dumps(
+            {"source": str(source), "exported": str(destination), "tensors": done.tensors, "bytes": done.bytes, "files": list(done.files)}
+        )
+    )
     return 0

@@ -43,21 +43,37 @@ def inspect(path: Path, as_json: bool, tensors: bool) -> int:
 def _parts(facts: dict) -> Table:
     table = Table("part", "sizes", "tensors", "parameters", "dtype", "MB", title=f"{facts['checkpoint']}: {facts['layout']} layout")
     for name, part in facts["parts"].items():
-        table.add_row(name, part["size"], str(part["tensors"]), f"{part['parameters']:,}", ", ".join(part["dtypes"]), f"{part['bytes'] / 1e6:,.1f}")
+        table.add_row(
+            name, part["size"], str(part["tensors"]), f"{part['parameters']:,}", ", ".join(part["dtypes"]), f"{part['bytes'] / 1e6:,.1f}"
+        )
     stored = sum(part["bytes"] for part in facts["parts"].values())
-    table.add_row("total", "", str(sum(part["tensors"] for part in facts["parts"].values())), f"{facts['parameters']['total']:,}", "", f"{stored / 1e6:,.1f}")
+    table.add_row(
+        "total",
+        "",
+        str(sum(part["tensors"] for part in facts["parts"].values())),
+        f"{facts['parameters']['total']:,}",
+        "",
+        f"{stored / 1e6:,.1f}",
+    )
     return table
 
 
 def _remarks(facts: dict) -> list[str]:
-    lines = [f"{key.replace('_', ' ')}: {len(facts[key])}" + (f" {facts[key][:5]}" if facts[key] else "") for key in ("missing", "left_over")]
+    lines = [
+        f"{key.replace('_', ' ')}: {len(facts[key])}" + (f" {facts[key][:5]}" if facts[key] else "") for key in ("missing", "left_over")
+    ]
     if facts["copies"]:
         lines.append(f"second copies of weights, compared when loading: {facts['copies']}")
+    if facts["unread"]:
+        lines.append(f"stored and read by nothing, here as in the original: {', '.join(facts['unread'])}")
     if "assumed" in facts:
         lines.append("not stated by the file, assumed: " + ", ".join(f"{key} {value}" for key, value in facts["assumed"].items()))
     if "embodiment" in facts:
         robot = facts["embodiment"]
-        lines.append(f"robot: {robot['name']}, {robot['action']['horizon']} × {len(robot['action']['names'])} actions at {robot['action']['rate_hz']} Hz")
+        lines.append(
+            f"robot: {robot['name']}, {robot['action']['horizon']} × {len(robot['action']['names'])} actions "
+            f"at {robot['action']['rate_hz']} Hz"
+        )
     elif facts["model"]["expert"] is None:
         lines.append("reasons only: no action expert")
     return [*lines, f"fault: {facts['fault']}"] if facts["fault"] else lines
@@ -67,8 +83,8 @@ def _tensors(path: Path) -> Table:
     from vlaser_core.checkpoint.detect import open_source
 
     source = open_source(path)
-    table = Table("stored name", "shape", "dtype", "here")
+    table, copies = Table("stored name", "shape", "dtype", "here"), {copy: f"copy of {original}" for copy, original in source.twins}
     for name, entry in source.tensors.items():
-        here = ", ".join(source.places.get(name, ())) or next((f"copy of {original}" for copy, original in source.twins if copy == name), "")
+        here = ", ".join(source.places.get(name, ())) or copies.get(name) or ("read by nothing" if name in source.unread else "")
         table.add_row(name, " × ".join(map(str, entry.shape)), str(entry.dtype).removeprefix("torch."), here)
     return table

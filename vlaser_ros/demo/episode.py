@@ -7,14 +7,14 @@ import threading
 import time
 from collections.abc import Callable
 
-from sim_bridge.tabletop.tasks import find_task
 from std_msgs.msg import Header
 from vlaser_msgs.action import Execute
 
+from sim_bridge.tabletop.tasks import find_task
 from vlaser_core.embodiment import Embodiment
 from vlaser_core.reasoning.types import Grounding
+from vlaser_ros.bags.recorder import Recorder
 from vlaser_ros.client import Refused, VlaserClient
-from vlaser_ros.demo.recorder import Recorder
 from vlaser_ros.demo.settings import Episode
 from vlaser_ros.messages import grounding_message, to_time
 

@@ -1,4 +1,4 @@
-"""A recording read back as moments: each camera picture with what was known when it was taken. No rclpy.
+"""A recording read back as moments: each camera picture with what was known when it was taken.
 
 Film and report are made from this, so they show what was recorded and nothing else.
 """
@@ -11,16 +11,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from rosbags.highlevel import AnyReader
-from rosbags.interfaces import Connection
 
 from vlaser_core.embodiment import Embodiment
-from vlaser_core.errors import InputError
-from vlaser_core.kinematics import Kinematics
-from vlaser_core.processing.actions import poses_from_deltas
+from vlaser_core.processing.path import grasp_path, grasp_points
 from vlaser_core.projection import project
 from vlaser_core.reasoning.types import Grounding
-from vlaser_ros.bag_types import BagTypes
+from vlaser_ros.bags.reader import Bag
+from vlaser_ros.images import colour
 
 CHUNK_TOPIC = "/vlaser/action_chunk"
 STATE_TOPIC = "/sim_driver/state"
@@ -51,36 +48,23 @@ def seconds(stamp) -> float:
     return stamp.sec + stamp.nanosec * 1e-9
 
 
-def open_recording(file: Path) -> AnyReader:
-    """A reader of the MCAP that knows the project's types. Raises InputError when there is no such file."""
-    if not file.is_file():
-        raise InputError(f"there is no recording at {file}")
-    return AnyReader([file], default_typestore=BagTypes().store)
-
-
 def moments(file: Path, embodiment: Embodiment, image_topic: str, joint_topic: str) -> Iterator[Moment]:
-    """Every camera picture of the recording in order of arrival."""
+    """Every camera picture of the recording in order of arrival. Raises InputError for a file that is no recording."""
     watched = {image_topic, joint_topic, CHUNK_TOPIC, STATE_TOPIC, GROUNDING_TOPIC}
     memory = _Memory(embodiment)
-    with open_recording(file) as reader:
-        connections = [connection for connection in reader.connections if connection.topic in watched]
-        for connection, arrival, data in reader.messages(connections):
-            message = _read(reader, connection, data)
-            if connection.topic == image_topic:
-                picture = np.asarray(message.data, dtype=np.uint8).reshape(message.height, message.step)[:, : message.width * 3]
-                yield memory.moment(seconds(message.header.stamp), picture.reshape(message.height, message.width, 3))
-            elif connection.topic == joint_topic:
+    with Bag(file) as bag:
+        for record in bag.read(watched):
+            message = bag.decode(record)
+            if record.topic == image_topic:
+                yield memory.moment(seconds(message.header.stamp), colour(message))
+            elif record.topic == joint_topic:
                 memory.joints(message)
-            elif connection.topic == CHUNK_TOPIC:
+            elif record.topic == CHUNK_TOPIC:
                 memory.chunk(message)
-            elif connection.topic == STATE_TOPIC:
+            elif record.topic == STATE_TOPIC:
                 memory.state(message)
             else:
-                memory.grounding(message, arrival * 1e-9)
-
-
-def _read(reader: AnyReader, connection: Connection, data: bytes):
-    return reader.deserialize(data, connection.msgtype)
+                memory.grounding(message, record.time * 1e-9)
 
 
 class _Memory:
@@ -88,7 +72,6 @@ class _Memory:
 
     def __init__(self, embodiment: Embodiment) -> None:
         self._embodiment = embodiment
-        self._kinematics = Kinematics(embodiment.arms[0])
         self._stamps: list[float] = []
         self._postures: list[np.ndarray] = []
         self._goal, self._index = "", 0
@@ -116,10 +99,9 @@ class _Memory:
         if not self._stamps:
             return None
         posture = self._postures[min(bisect.bisect_left(self._stamps, seconds(message.header.stamp)), len(self._stamps) - 1)]
-        start = self._kinematics.forward(posture)
-        motion = np.delete(np.array(message.data).reshape(message.horizon, -1), self._embodiment.action.gripper_dims, axis=1)
-        poses = np.concatenate([start[None], poses_from_deltas(start, motion)])
-        return project(self._embodiment.cameras[0], poses[:, :3, 3])
+        actions = np.array(message.data).reshape(message.horizon, -1)
+        path = grasp_path(self._embodiment, grasp_points(self._embodiment, posture), actions)
+        return project(self._embodiment.cameras[0], path[:, 0])
 
     def state(self, message) -> None:
         if self._state is not None and (message.task, message.seed) != (self._state.task, self._state.seed):

@@ -18,16 +18,17 @@ from pathlib import Path
 import rclpy  # noqa: F401 - first: where ROS 2 comes as wheels, its import may restart the interpreter
 from rich.console import Console
 from rich.live import Live
-from sim_bridge.tabletop.tasks import TASKS, find_task
 
+from sim_bridge.tabletop.tasks import TASKS, find_task
 from vlaser_core.embodiment import load_embodiment
 from vlaser_core.errors import InputError, VlaserError
+from vlaser_ros.bags.contract import Contract
+from vlaser_ros.bags.recorder import Recorder
 from vlaser_ros.bringup import compose, load_bringup
 from vlaser_ros.client import VlaserClient
 from vlaser_ros.demo import playback, report
 from vlaser_ros.demo.episode import Runner
 from vlaser_ros.demo.film import Strip, shoot
-from vlaser_ros.demo.recorder import Recorder
 from vlaser_ros.demo.screen import table
 from vlaser_ros.demo.settings import Episode, Settings
 from vlaser_ros.domains import free_domain
@@ -115,14 +116,15 @@ def _live(settings: Settings, tasks: tuple[str, ...], outcome: Outcome, console:
     domain = free_domain() if settings.domain_id is None else settings.domain_id
     local = {"ROS_DOMAIN_ID": str(domain), "ROS_AUTOMATIC_DISCOVERY_RANGE": "LOCALHOST"}
     os.environ.update(local)
-    overrides: dict[str, object] = {"engine": settings.engine, "threads": settings.threads, "task": tasks[0], "seed": settings.seed}
+    overrides: dict[str, object] = {"engine": settings.engine, "task": tasks[0], "seed": settings.seed}
+    overrides |= {"device": settings.device, "dtype": settings.dtype, "threads": settings.threads}
     if settings.checkpoint is not None:
         overrides["checkpoint"] = str(settings.checkpoint.resolve())
     console.print(f"starting simulator, controller and server (ROS domain {domain}, logs in {settings.out / 'logs'})", markup=False)
     with (
         Stack(compose(CONTRACT, overrides), logs=settings.out / "logs", environment=local) as stack,
         VlaserClient(domain_id=domain, timeout=ANSWER) as client,
-        Recorder(settings.out / "demo.mcap", domain_id=domain) as recorder,
+        Recorder(settings.out / "demo.mcap", contract=Contract.of(CONTRACT), domain_id=domain) as recorder,
     ):
         outcome.recorded = recorder.counts
         client.wait_ready(STARTUP, sim=True, poll=stack.check)

@@ -19,6 +19,8 @@ class Settings:
     engine: str = "vlaser"
     tasks: tuple[str, ...] = ()
     seed: int = 0
+    device: str = "cpu"
+    dtype: str = "float32"
     threads: int = 1
     domain_id: int | None = None
 

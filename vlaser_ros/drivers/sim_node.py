@@ -12,19 +12,21 @@ from rclpy.callback_groups import MutuallyExclusiveCallbackGroup
 from rclpy.node import Node
 from rclpy.qos import QoSProfile, ReliabilityPolicy
 from sensor_msgs.msg import CameraInfo, Image, JointState
+from std_msgs.msg import String
 from trajectory_msgs.msg import JointTrajectory
 from vlaser_msgs.msg import WorldState
 from vlaser_msgs.srv import ResetWorld
 
 from vlaser_core.embodiment import Camera, load_embodiment
 from vlaser_core.errors import ConfigError, InputError
-from vlaser_ros.diagnostics import ERROR, OK, WARN, Meter, report, status
+from vlaser_ros.diagnostics import ERROR, OK, WARN, Meter, full_name, hardware, report, status
 from vlaser_ros.drivers.trajectory_message import read_trajectory
 from vlaser_ros.drivers.world_loop import WorldLoop, WorldStatus
 from vlaser_ros.drivers.worlds import make_world
 from vlaser_ros.images import to_message
 from vlaser_ros.messages import header, to_seconds, to_time
 from vlaser_ros.parameters import declare
+from vlaser_ros.publishing import publish_or_tell
 
 RESET_TIMEOUT = 20.0  # s; a scene settles in well under one
 
@@ -56,6 +58,7 @@ class SimDriver(Node):
         infos = [f"{topic.rsplit('/', 1)[0]}/camera_info" for topic in topics]
         self.infos = {camera.name: self.create_publisher(CameraInfo, topic, reliable) for camera, topic in zip(cameras, infos, strict=True)}
         self.joint_states = self.create_publisher(JointState, "joint_states", 20)
+        self.refusals = self.create_publisher(String, "vlaser/motion_refused", 10)
         self.states = self.create_publisher(WorldState, "~/state", 1)
         self.diagnostics = self.create_publisher(DiagnosticArray, "/diagnostics", 10)
         self.loop = WorldLoop(lambda: make_world(world, self.embodiment), self, self.now, task=task, seed=seed, camera_rate=self.camera_rate)
@@ -81,6 +84,7 @@ class SimDriver(Node):
         except InputError as error:
             self.refused += 1
             self.get_logger().error(f"trajectory refused: {error}")
+            publish_or_tell(self, self.refusals, String(data=str(error)))
 
     def on_reset(self, request: ResetWorld.Request, response: ResetWorld.Response) -> ResetWorld.Response:
         if request.seed < 0:
@@ -103,34 +107,33 @@ class SimDriver(Node):
         if self._previous is not None and stamp > self._previous[0]:
             message.velocity = ((positions - self._previous[1]) / (stamp - self._previous[0])).tolist()
         self._previous = (stamp, positions)
-        self.joint_states.publish(message)
-        self.joint_meter.tick()
+        if publish_or_tell(self, self.joint_states, message):
+            self.joint_meter.tick()
 
     def on_images(self, stamp: float, images: dict[str, np.ndarray]) -> None:
         for camera in self.embodiment.cameras:
             top = header(stamp, camera.frame_id)
-            self.images[camera.name].publish(to_message(images[camera.name], header=top))
-            if camera.fov_y_deg is not None:
+            published = publish_or_tell(self, self.images[camera.name], to_message(images[camera.name], header=top))
+            if published and camera.fov_y_deg is not None:
                 height, width = images[camera.name].shape[:2]
-                self.infos[camera.name].publish(camera_info(camera, width, height, top))
+                publish_or_tell(self, self.infos[camera.name], camera_info(camera, width, height, top))
         self.image_meter.tick()
 
     def on_status(self, stamp: float, state: WorldStatus) -> None:
         self.last_status = state
-        self.states.publish(
-            WorldState(
-                header=header(stamp, self.embodiment.base_frame),
-                task=state.task,
-                seed=state.seed,
-                instruction=state.instruction,
-                success=state.success,
-                steps=state.steps,
-                max_steps=state.max_steps,
-                sim_time=float(state.time),
-                slip=float(state.slip),
-                renderer=state.renderer,
-            )
+        message = WorldState(
+            header=header(stamp, self.embodiment.base_frame),
+            task=state.task,
+            seed=state.seed,
+            instruction=state.instruction,
+            success=state.success,
+            steps=state.steps,
+            max_steps=state.max_steps,
+            sim_time=float(state.time),
+            slip=float(state.slip),
+            renderer=state.renderer,
         )
+        publish_or_tell(self, self.states, message)
 
     def on_failure(self, error: Exception) -> None:
         self.get_logger().fatal(f"the world failed: {type(error).__name__}: {error}")
@@ -140,9 +143,10 @@ class SimDriver(Node):
         state = self.last_status
         lagging = state is not None and state.slip > 0
         world = status(
-            "sim_driver: world",
+            f"{full_name(self)}: world",
             ERROR if self.failed.is_set() else WARN if state is None or lagging else OK,
             "loading" if state is None else "slower than real time" if lagging else "running",
+            hardware_id=hardware(self, self.embodiment.name),
             task=state.task if state else "",
             renderer=state.renderer if state else "",
             slip_s=float(state.slip) if state else 0.0,

@@ -18,12 +18,14 @@ import numpy as np
 
 from sim_bridge.world import SERVO_PERIOD, World
 from vlaser_core.errors import InputError
+from vlaser_ros.drivers.servo import switched_columns
 from vlaser_ros.trajectory import TrajectoryPlayer
 
 # s behind the wall clock that are caught up; beyond, time is given up and counted as slip. Well below the 0.3 s after which
 # the controller takes joint states for missing: a slow computer simulates slowly, it does not lose its arm.
 MOST_LAG = 0.1
 STATE_PERIOD = 0.2  # s
+STILL = 0.005  # rad or m; a trajectory that goes no further is no motion
 
 
 @dataclass(frozen=True)
@@ -97,7 +99,8 @@ class WorldLoop(threading.Thread):
                 self._commanded = start
                 return True
             taken = self._player.splice(times, positions, now, start)
-            if taken and self._moved_at is None:
+            # A hold where the arm is begins nothing.
+            if taken and self._moved_at is None and np.abs(positions - start).max() > STILL:
                 self._moved_at = now
             return taken
 
@@ -122,9 +125,8 @@ class WorldLoop(threading.Thread):
         world.reset(task or world.tasks[0], seed)
         joints, openness = world.joint_state()
         fingers = [arm.gripper.position(float(value)) for arm, value in zip(world.embodiment.arms, openness, strict=True)]
-        count = len(joints)
         with self._trajectory_lock:
-            self._player = TrajectoryPlayer(switched=tuple(range(count, count + len(fingers))))
+            self._player = TrajectoryPlayer(switched=switched_columns(world.embodiment))
             self._commanded = np.concatenate([joints, fingers])
             self._moved_at = None
             self._reset_at = self._now()

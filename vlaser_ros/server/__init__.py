@@ -1,1 +1,1 @@
-"""The parts of `vlaser_server`: synchronised views, the execute loop, the reasoning services."""
+"""The parts of `vlaser_server`: its lifecycle, parameters and inputs, whose turn it is, one goal, the model's threads, the questions in words."""

@@ -1,271 +1,271 @@
-"""The server's node: loading (configure) apart from serving (activate), so that a client that finds the action finds a model."""
+"""The server's lifecycle: configure loads the model and listens to the robot, activate serves, deactivate holds, cleanup frees.
+
+The action and the services appear with the first activation and stay until the node is gone: a client that finds them
+finds a loaded model, and when the server has been deactivated since, it is told so (MODEL_NOT_READY) instead of waiting.
+Transitions run in the executor's threads beside all else: parameters, diagnostics and `get_state` answer while a model
+loads, and the answer to `configure` comes when it is loaded.
+"""
 
 from __future__ import annotations
 
 import threading
 import time
-from itertools import count
-from pathlib import Path
+import traceback
+from collections.abc import Callable
+from dataclasses import dataclass
 
 from diagnostic_msgs.msg import DiagnosticArray
 from rclpy.action import ActionServer, CancelResponse, GoalResponse
-from rclpy.callback_groups import MutuallyExclusiveCallbackGroup, ReentrantCallbackGroup
+from rclpy.callback_groups import ReentrantCallbackGroup
+from rclpy.clock import Clock
+from rclpy.clock_type import ClockType
+from rclpy.lifecycle import LifecycleNode, LifecycleNodeMixin, LifecycleState, TransitionCallbackReturn
 from rclpy.node import Node
-from rclpy.qos import QoSProfile, ReliabilityPolicy
-from sensor_msgs.msg import CompressedImage, Image, JointState
+from rclpy.qos import DurabilityPolicy, QoSProfile
+from sensor_msgs.msg import CompressedImage
+from std_msgs.msg import String
 from vlaser_msgs.action import Execute
 from vlaser_msgs.msg import ActionChunk, ChunkVerdict, ResultCode
 from vlaser_msgs.srv import Ask, Ground, Plan, Predict
 
-from vlaser_core.embodiment import load_embodiment
-from vlaser_core.errors import ConfigError
-from vlaser_core.reasoning.draw import annotated
-from vlaser_ros.diagnostics import OK, WARN, Meter, level, report, status
-from vlaser_ros.images import to_compressed
-from vlaser_ros.joint_history import JointHistory
-from vlaser_ros.messages import hold_message
-from vlaser_ros.parameters import declare
-from vlaser_ros.server.execute import PolicyRun, Settings
-from vlaser_ros.server.reasoning import Reasoning
+from vlaser_core.errors import ConfigError, VlaserError
+from vlaser_ros.diagnostics import full_name, hardware, report
+from vlaser_ros.listeners import VERDICTS
+from vlaser_ros.parameters import CONFIGURED, LIVE, declare, declare_group, guard_changes, read_group
+from vlaser_ros.server.annotate import Annotator
+from vlaser_ros.server.clock import RobotClock
+from vlaser_ros.server.goal_server import GoalServer
+from vlaser_ros.server.goals import Goals
+from vlaser_ros.server.inference import Inference
+from vlaser_ros.server.inputs import Inputs
+from vlaser_ros.server.interrupt import DEACTIVATED, SHUTDOWN, Reason, clock_jumped
+from vlaser_ros.server.loading import free_memory, load_engine, spare_collector
+from vlaser_ros.server.outlet import Outlet
+from vlaser_ros.server.reasoning import Reasoning, refuse
+from vlaser_ros.server.report import Record, input_statuses, policy_status
+from vlaser_ros.server.requests import Predictor
+from vlaser_ros.server.settings import Settings, Setup
 from vlaser_ros.server.verdicts import Verdicts
 from vlaser_ros.server.views import Views
 
 TEXT_CALLS = 4  # that may wait for the model at once
-THREADS = TEXT_CALLS + 6  # those, one goal, refused goals, and always some left for images, joints and cancelling
-DONE_QUESTION = "Is the task done: {instruction}?"  # as the model was trained to be asked
+THREADS = TEXT_CALLS + 7  # those, one goal, refused goals, one transition, and always some left for images, joints and cancelling
+SERVICES = {"predict": Predict, "ground": Ground, "plan": Plan, "ask": Ask}
+SUCCESS, FAILURE = TransitionCallbackReturn.SUCCESS, TransitionCallbackReturn.FAILURE
 
 
-class VlaserServer(Node):
-    """Hosts vlaser/execute, predict, ground, plan and ask; publishes vlaser/action_chunk."""
+@dataclass
+class Loaded:
+    """What configure made and cleanup drops."""
 
-    def __init__(self) -> None:
-        super().__init__("vlaser_server")
-        self.stop = threading.Event()
-        self.verdicts = Verdicts()
-        self.engine = None
-        self.views: Views | None = None
-        self._goal = threading.Lock()
-        self._goal_id = ""
-        # Starting from the clock keeps the controller from taking a restarted server's chunks for old ones.
-        self._sequence = count(int(time.time() * 1000))
-        self._sequence_lock = threading.Lock()
-        self.rejections, self.last_error, self.inference_s = 0, "", 0.0
-        self.goal_meter, self.chunk_meter = Meter(60.0), Meter(30.0)
-        self._declare()
+    engine: object
+    inputs: Inputs
+    inference: Inference
+    predict: Predictor
+    reasoning: Reasoning
+
+    @property
+    def views(self) -> Views:
+        return self.inputs.views
+
+
+class VlaserServer(LifecycleNode):
+    """Hosts vlaser/execute, predict, ground, plan and ask; publishes vlaser/action_chunk. options: as rclpy's Node."""
+
+    def __init__(self, **options) -> None:
+        # LifecycleNode's own __init__ would put its services into the default group, where get_state waits for configure.
+        Node.__init__(self, "vlaser_server", **options)
         self.group = ReentrantCallbackGroup()
-        self.inputs = MutuallyExclusiveCallbackGroup()
+        LifecycleNodeMixin.__init__(self, callback_group=self.group)
+        self.autostart = declare(self, "autostart", True, "configure and activate at start; false: wait for a lifecycle manager")
+        declare_group(self, Setup, CONFIGURED)
+        declare_group(self, Settings, LIVE)
+        self.settings = read_group(self, Settings)
+        guard_changes(self, {Setup: self._locked, Settings: lambda: None}, self._on_changed)
+        self.loaded: Loaded | None = None
+        self.fault: Exception | None = None
+        self.leaving, self.failed = threading.Event(), threading.Event()
+        self.record, self.verdicts = Record(), Verdicts()
+        self.goals = Goals(self._wake)
+        self.clock = RobotClock(self, self._on_jump)
         self.chunks = self.create_publisher(ActionChunk, "vlaser/action_chunk", 10)
+        self.outlet = Outlet(self.chunks.publish)
+        self.create_subscription(ChunkVerdict, "vlaser/chunk_verdict", self.verdicts.put, VERDICTS, callback_group=self.group)
+        # Latched: a recording that begins later still says what the robot was told.
+        self.instructions = self.create_publisher(String, "vlaser/instruction", QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL))
         self.pictures = self.create_publisher(CompressedImage, "vlaser/annotated/compressed", 1)
+        self.annotator = Annotator(self.pictures, lambda: self.settings.annotate, self.get_logger().warning)
         self.diagnostics = self.create_publisher(DiagnosticArray, "/diagnostics", 10)
-        self.create_timer(1.0, self.diagnose, callback_group=self.group)
+        self.action: ActionServer | None = None
+        # On the steady clock: a simulation that pauses is no reason to fall silent.
+        self.create_timer(1.0, self.diagnose, callback_group=self.group, clock=Clock(clock_type=ClockType.STEADY_TIME))
 
-    def _declare(self) -> None:
-        self.engine_kind = declare(self, "engine", "vlaser", "vlaser: the model; stand_in: a straight-line policy without weights, for tests")
-        if self.engine_kind not in ("vlaser", "stand_in"):
-            raise ConfigError(f"parameter 'engine' is {self.engine_kind!r}, expected vlaser or stand_in")
-        self.checkpoint = declare(self, "checkpoint", "", "checkpoint folder; empty: the small one that ships with the project")
-        self.device = declare(self, "device", "cpu", "torch device, e.g. cpu or cuda")
-        self.dtype = declare(self, "dtype", "float32", "torch dtype of the weights, e.g. float32 or bfloat16")
-        self.torch_threads = declare(self, "threads", 1, "CPU threads of the model", low=1, high=1024)
-        self.contract = declare(self, "embodiment", "", "contract that the checkpoint must be for; empty: the checkpoint's (stand_in: widowx)")
-        self.image_topics = declare(self, "image_topics", [""], "one a camera, in the contract's order; empty: camera/<name>/image_raw")
-        self.reliability = declare(self, "image_reliability", "reliable", "reliable, or best_effort for drivers that publish so (needs the DDS profile)")
-        self.max_age = declare(self, "max_observation_age", 0.0, "s, oldest view to act on; 0: the contract's", low=0.0)
-        self.sync_tolerance = declare(self, "sync_tolerance", 0.05, "s between the cameras of one view", low=0.0)
-        self.joints_tolerance = declare(self, "joint_states_tolerance", 0.06, "s, gap between joint states that is interpolated", low=0.001)
-        self.delay = declare(self, "stand_in_delay", 0.05, "s a call of the stand-in takes", low=0.0, high=60.0)
-        self.target = declare(self, "stand_in_target", [0.25, 0.0, 0.2], "m, base frame: where the stand-in moves the grasp point")
-        self.stride = declare(self, "stand_in_stride", 0.02, "m a step of the stand-in is long at most", low=0.0)
-        self.observation_timeout = declare(self, "observation_timeout", 2.0, "s to wait for a view", low=0.05)
-        self.settings = Settings(
-            default_timeout=declare(self, "default_timeout", 60.0, "s, for goals without a timeout", low=0.1),
-            observation_timeout=self.observation_timeout,
-            verdict_timeout=declare(self, "verdict_timeout", 1.0, "s to wait for the controller's verdict on a chunk", low=0.05),
-            end_tolerance=declare(self, "end_tolerance", 0.01, "s before a chunk's end that the next view may be taken", low=0.0),
-            max_rejections=declare(self, "max_rejections", 3, "rejected chunks in a row that end a goal", low=1, high=1000),
-            done_check_every=declare(self, "done_check_every", 5, "chunks between two questions whether the task is done", low=1, high=1000000),
-            done_question=declare(self, "done_question", DONE_QUESTION, "question for stop_when_done; {instruction} is filled in"),
-        )
+    @property
+    def state(self) -> str:
+        """The lifecycle state's name: unconfigured, inactive, active, finalized, or that of a transition."""
+        return self._state_machine.current_state[1]
 
     def begin(self) -> None:
-        """Load, then serve. Runs in its own thread; raises VlaserError subclasses when loading fails."""
-        self.configure()
-        self.activate()
+        """Configure and activate where autostart says so. Runs in its own thread; raises what a transition failed for."""
+        if not self.autostart:
+            self.get_logger().info("waiting to be configured: autostart is false")
+            return
+        for trigger in (self.trigger_configure, self.trigger_activate):
+            if trigger() != SUCCESS and not self.leaving.is_set():
+                raise self.fault or ConfigError("another lifecycle transition came in between while the server started by itself")
 
-    def configure(self) -> None:
-        """Load the engine and begin to listen to the robot."""
-        began = time.monotonic()
-        if self.engine_kind == "stand_in":
-            from vlaser_ros.stand_in import StandInEngine
+    def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
+        return self._attempt("configure", self._load)
 
-            robot = load_embodiment(self.contract or "widowx")
-            self.engine = StandInEngine(robot, delay=self.delay, target=tuple(self.target), stride=self.stride)
-        else:
-            # Only here: a stand-in server, and every other node, runs without torch.
-            from vlaser_core.engine import Engine
+    def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
+        return self._attempt("activate", self._serve)
 
-            checkpoint = Path(self.checkpoint) if self.checkpoint else None
-            self.engine = Engine.load(checkpoint, device=self.device, dtype=self.dtype, threads=self.torch_threads)
-            if self.contract and load_embodiment(self.contract).name != self.engine.embodiment.name:
-                raise ConfigError(f"the checkpoint is for embodiment {self.engine.embodiment.name!r}, parameter 'embodiment' says {self.contract!r}")
-        self._listen()
-        self.get_logger().info(f"engine {self.engine_kind!r} for {self.engine.embodiment.name!r} loaded in {time.monotonic() - began:.1f} s")
+    def on_deactivate(self, state: LifecycleState) -> TransitionCallbackReturn:
+        self._end_goals("the server is inactive; activate it first", DEACTIVATED)
+        self.get_logger().info("inactive: goals and questions are refused")
+        return SUCCESS
 
-    def _listen(self) -> None:
-        robot = self.engine.embodiment
-        topics = [topic for topic in self.image_topics if topic] or [f"camera/{camera.name}/image_raw" for camera in robot.cameras]
-        if len(topics) != len(robot.cameras):
-            raise ConfigError(f"image_topics has {len(topics)} entries {topics}, embodiment {robot.name!r} has cameras {[camera.name for camera in robot.cameras]}")
-        age = self.max_age or robot.safety.max_observation_age
-        history = JointHistory(robot, tolerance=self.joints_tolerance)
-        topics = [self.resolve_topic_name(topic) for topic in topics]
-        joints_topic = self.resolve_topic_name("joint_states")
-        self.views = Views(robot, topics, history, self.now, max_age=age, sync_tolerance=self.sync_tolerance, joints_topic=joints_topic)
-        policies = {"reliable": ReliabilityPolicy.RELIABLE, "best_effort": ReliabilityPolicy.BEST_EFFORT}
-        if self.reliability not in policies:
-            raise ConfigError(f"parameter 'image_reliability' is {self.reliability!r}, expected one of {list(policies)}")
-        images = QoSProfile(depth=2, reliability=policies[self.reliability])
-        for camera, topic in zip(robot.cameras, topics, strict=True):
-            kind = CompressedImage if topic.endswith("/compressed") else Image
-            self.create_subscription(kind, topic, lambda message, name=camera.name: self.views.on_image(name, message), images, callback_group=self.inputs)
-        joint_states = QoSProfile(depth=20, reliability=ReliabilityPolicy.BEST_EFFORT)
-        self.create_subscription(JointState, "joint_states", self.views.on_joints, joint_states, callback_group=self.inputs)
-        self.create_subscription(ChunkVerdict, "vlaser/chunk_verdict", self.verdicts.put, 10, callback_group=self.group)
+    def on_cleanup(self, state: LifecycleState) -> TransitionCallbackReturn:
+        self._drop("the server is not configured; configure and activate it first", SHUTDOWN)
+        return SUCCESS
 
-    def activate(self) -> None:
-        """Offer the action and the services; whoever finds them finds a loaded model."""
-        self.reasoning = Reasoning(
-            engine=self.engine,
-            views=self.views,
+    def on_shutdown(self, state: LifecycleState) -> TransitionCallbackReturn:
+        self._drop("the server was shut down for good", SHUTDOWN)
+        return SUCCESS
+
+    def on_error(self, state: LifecycleState) -> TransitionCallbackReturn:
+        self._drop("the server failed in a transition; configure and activate it again", SHUTDOWN)
+        return SUCCESS
+
+    def _attempt(self, name: str, work: Callable[[], None]) -> TransitionCallbackReturn:
+        """FAILURE with the reason told where `work` raises: the node stays in the state it was in."""
+        try:
+            work()
+        except Exception as error:  # rclpy would swallow it
+            self.fault = error
+            self.record.last_error = str(error) if isinstance(error, VlaserError) else f"{type(error).__name__}: {error}"
+            self.get_logger().error(f"cannot {name}: {self.record.last_error}")
+            if not isinstance(error, VlaserError):
+                self.get_logger().error(traceback.format_exc())
+            return FAILURE
+        self.fault = None
+        return SUCCESS
+
+    def _load(self) -> None:
+        began, setup = time.monotonic(), read_group(self, Setup)
+        self.record.last_error = ""
+        try:
+            engine = load_engine(setup)
+            inputs = Inputs(self, engine.embodiment, setup, self.clock, self.settings.max_observation_age or engine.embodiment.safety.max_observation_age)
+        except BaseException:
+            engine = None
+            free_memory()
+            raise
+        inference = Inference(TEXT_CALLS, lambda line: self.get_logger().error(line))
+        predict = Predictor(engine, inference, lambda: self.settings.inference_timeout)
+        reasoning = Reasoning(
+            engine=engine,
+            inference=inference,
+            predict=predict,
+            views=inputs.views,
             waiting=TEXT_CALLS,
-            observation_timeout=self.observation_timeout,
-            now=self.now,
-            seen=lambda image, header, found: self.show(image, header, found.phrase, found),
+            settings=lambda: self.settings,
+            now=self.clock.now,
+            refusal=self.refusal,
+            seen=self.annotator.said,
+            meant=lambda *what: self.annotator.decided(engine.embodiment, *what),
         )
-        for kind, name in ((Predict, "predict"), (Ground, "ground"), (Plan, "plan"), (Ask, "ask")):
-            self.create_service(kind, f"vlaser/{name}", getattr(self.reasoning, name), callback_group=self.group)
-        self.action = ActionServer(
-            self,
-            Execute,
-            "vlaser/execute",
-            execute_callback=self.execute,
-            goal_callback=lambda _request: GoalResponse.ACCEPT,
-            cancel_callback=self.on_cancel,
-            callback_group=self.group,
-        )
+        self.loaded = Loaded(engine, inputs, inference, predict, reasoning)
+        spare_collector()
+        self.get_logger().info(f"engine {setup.engine!r} for {engine.embodiment.name!r} loaded in {time.monotonic() - began:.1f} s")
+
+    def _serve(self) -> None:
+        if self.action is None:
+            for name, kind in SERVICES.items():
+                self.create_service(kind, f"vlaser/{name}", lambda request, response, name=name: self._answer(name, request, response), callback_group=self.group)
+            self.action = ActionServer(
+                self,
+                Execute,
+                "vlaser/execute",
+                execute_callback=GoalServer(self).execute,
+                goal_callback=lambda _request: GoalResponse.ACCEPT,
+                cancel_callback=self._on_cancel,
+                callback_group=self.group,
+            )
+        self.goals.open()
         self.get_logger().info("ready")
 
-    def now(self) -> float:
-        return self.get_clock().now().nanoseconds * 1e-9
+    def _answer(self, name: str, request, response):
+        loaded = self.loaded
+        if loaded is None:
+            return refuse(response, ResultCode.MODEL_NOT_READY, self.refusal())
+        return getattr(loaded.reasoning, name)(request, response)
 
-    def next_sequence(self) -> int:
-        with self._sequence_lock:
-            return next(self._sequence)
+    def refusal(self) -> str | None:
+        """Why nothing can be asked of the model now, or None."""
+        if self.goals.closed:
+            return self.goals.closed
+        return self.loaded.inference.hanging() if self.loaded else "no model is loaded"
 
-    def on_cancel(self, _goal) -> CancelResponse:
+    def _on_cancel(self, handle) -> CancelResponse:
+        self.goals.cancel(bytes(handle.goal_id.uuid).hex())
         return CancelResponse.ACCEPT
 
-    def execute(self, handle) -> Execute.Result:
-        """One goal at a time. A second is accepted and aborted at once: a rejected goal cannot carry its reason to the client."""
-        if not self._goal.acquire(blocking=False):
-            handle.abort()
-            message = f"goal {self._goal_id} is running; cancel it first"
-            return Execute.Result(outcome=Execute.Result.FAILED, error_code=ResultCode.BUSY, error_msg=message)
-        try:
-            self._goal_id = bytes(handle.goal_id.uuid).hex()
-            self.goal_meter.tick()
-            result = self._run(handle)
-            self._conclude(handle, result)
-        finally:
-            self._goal.release()
-        return result
+    def _end_goals(self, why: str, reason: Reason) -> None:
+        """Refuse goals from now on, and return when the running one has ended with the arm held."""
+        running, patience = self.goals.running, self.settings.verdict_timeout + 1.0
+        if not self.goals.close(why, reason, patience) and self.loaded:
+            self.get_logger().error(f"goal {running} did not end within {patience:.1f} s; the arm is told to hold over its head")
+            self.outlet.hold(self.loaded.engine.embodiment, self.clock.now(), running)
 
-    def _conclude(self, handle, result: Execute.Result) -> None:
-        if result.outcome in (Execute.Result.DONE, Execute.Result.MAX_CHUNKS):
-            handle.succeed()
-        elif result.outcome == Execute.Result.STOPPED:
-            handle.canceled()
-        else:
-            self.last_error = f"{result.error_code}: {result.error_msg}"
-            self.get_logger().warning(f"goal aborted, {self.last_error}")
-            handle.abort()
+    def _drop(self, why: str, reason: Reason) -> None:
+        self._end_goals(why, reason)
+        loaded, self.loaded = self.loaded, None
+        if loaded is None:
+            return
+        hanging = loaded.inference.hanging()
+        loaded.inputs.close()
+        loaded.inference.close()
+        del loaded
+        free_memory()
+        self.get_logger().info(f"unloaded; memory follows when the model returns: {hanging}" if hanging else "unloaded")
 
-    def _run(self, handle) -> Execute.Result:
-        run = PolicyRun(
-            engine=self.engine,
-            views=self.views,
-            verdicts=self.verdicts,
-            settings=self.settings,
-            now=self.now,
-            next_sequence=self.next_sequence,
-            listened=self.listened,
-            publish=self.publish_chunk,
-            hold=self.hold,
-            feedback=lambda feedback: self._feed(handle, feedback),
-            seen=lambda view, text: self._show_view(view, text),
-            cancelled=lambda: handle.is_cancel_requested,
-            stopping=self.stop.is_set,
-        )
-        return run.run(handle.request, self._goal_id)
+    def _locked(self) -> str | None:
+        return None if self.state == "unconfigured" else f"is {CONFIGURED} (the server is {self.state})"
 
-    def listened(self) -> bool:
-        """Whether somebody takes chunks, and somebody gives verdicts."""
-        return self.chunks.get_subscription_count() > 0 and self.count_publishers(self.resolve_topic_name("vlaser/chunk_verdict")) > 0
+    def _on_changed(self) -> None:
+        self.settings = read_group(self, Settings)
+        if self.loaded:
+            self.loaded.views.max_age = self.settings.max_observation_age or self.loaded.engine.embodiment.safety.max_observation_age
 
-    def publish_chunk(self, message: ActionChunk) -> None:
-        self.inference_s = message.inference_time
-        self.chunk_meter.tick()
-        self.chunks.publish(message)
+    def _on_jump(self, delta: float) -> None:
+        self.get_logger().warning(f"the clock jumped by {delta:+.2f} s: pictures and joint states from before are dropped")
+        if self.loaded:
+            self.loaded.views.clear()
+        self.goals.interrupt(clock_jumped(delta))
 
-    def hold(self, goal_id: str) -> int:
-        sequence = self.next_sequence()
-        self.chunks.publish(hold_message(self.engine.embodiment, stamp=self.now(), sequence=sequence, goal_id=goal_id))
-        return sequence
-
-    def _feed(self, handle, feedback: Execute.Feedback) -> None:
-        self.rejections += not feedback.verdict.accepted
-        handle.publish_feedback(feedback)
-
-    def _show_view(self, view, text: str) -> None:
-        name = next(iter(view.observation.images))
-        self.show(view.observation.images[name], view.headers[name], text, None)
-
-    def show(self, image, header, text: str, found) -> None:
-        # Drawing and JPEG cost milliseconds on the motion's path: only when someone looks.
-        if self.pictures.get_subscription_count():
-            self.pictures.publish(to_compressed(annotated(image, () if found is None else (found,), text), header=header))
+    def _wake(self) -> None:
+        self.verdicts.wake()
+        if self.loaded:
+            self.loaded.views.wake()
+            self.loaded.inference.wake()
 
     def diagnose(self) -> None:
-        statuses = []
-        if self.views is not None:
-            for name, meter in self.views.image_meters.items():
-                age = meter.age()
-                judged = level(age, 0.5, 2.0)
-                statuses.append(status(f"vlaser_server: camera {name}", judged, self.views.topics[name], rate_hz=meter.rate(), age_s=age))
-            age = self.views.joint_meter.age()
-            statuses.append(status("vlaser_server: joint states", level(age, 0.1, 0.5), self.views.joints_topic, rate_hz=self.views.joint_meter.rate(), age_s=age))
-        state = "executing" if self._goal.locked() else "ready" if self.engine is not None and hasattr(self, "action") else "loading"
-        statuses.append(
-            status(
-                "vlaser_server: policy",
-                OK if state != "loading" else WARN,
-                state,
-                goals=self.goal_meter.total,
-                chunks=self.chunk_meter.total,
-                chunk_rate_hz=self.chunk_meter.rate(),
-                rejections=self.rejections,
-                inference_s=self.inference_s,
-                last_error=self.last_error,
-            )
-        )
+        self.clock.watch()
+        loaded, name = self.loaded, full_name(self)
+        hardware_id = hardware(self, loaded.engine.embodiment.name if loaded else "vlaser")
+        statuses = input_statuses(name, hardware_id, loaded.views, self.settings) if loaded else []
+        if loaded:
+            statuses.append(self.annotator.status(name, hardware_id, loaded.engine.embodiment))
+        trouble = self.clock.missing() or (loaded.inference.hanging() if loaded else None)
+        statuses.append(policy_status(name, hardware_id, self.state, trouble, self.goals.running, self.record, self.settings))
         self.diagnostics.publish(report(self.get_clock().now().to_msg(), *statuses))
 
     def goodbye(self) -> None:
-        """End a running goal with SHUTDOWN; when it sits in inference, at least tell the controller to hold."""
-        self.stop.set()
-        self.verdicts.wake()
-        if self.views is not None:
-            self.views.wake()
-        if not self._goal.acquire(timeout=1.0):
-            self.hold(self._goal_id)
+        """End a running goal with SHUTDOWN, the arm held. Nothing is unloaded: the process ends and takes it all along."""
+        self.leaving.set()
+        if not self.goals.close("the server is shutting down", SHUTDOWN, 1.0) and self.loaded:
+            self.outlet.hold(self.loaded.engine.embodiment, self.clock.now(), self.goals.running)
+        if self.loaded:
+            self.loaded.inputs.close()  # what a thread waits for cannot be taken down, and peers would miss us late
         time.sleep(0.3)  # what was published last, and the goal's result, leave in the middleware's own threads

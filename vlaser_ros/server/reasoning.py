@@ -15,19 +15,36 @@ from vlaser_core.errors import InputError
 from vlaser_ros.faults import Fault
 from vlaser_ros.images import colour
 from vlaser_ros.messages import grounding_message, plan_step_message
-from vlaser_ros.server.execute import MOST_FLOW_STEPS, check_text, predict_chunk
+from vlaser_ros.server.inference import Inference
+from vlaser_ros.server.interrupt import Interrupted
+from vlaser_ros.server.requests import Predictor, check_flow_steps, check_text
+from vlaser_ros.server.settings import Settings
 from vlaser_ros.server.views import Views
 
 
 class Reasoning:
-    """Service callbacks. waiting: how many calls may wait for the model at once; more are refused as busy.
+    """Service callbacks, and the words a goal asks for. waiting: how many calls may wait for the model at once; more are refused as busy.
 
-    seen: called with (image, header, grounding) after each grounding, to show it.
+    settings: the present ones, asked at each call. refusal: why nothing is answered now, or None.
+    seen: told (image, header, question, groundings) of each answer, and its words. meant: told (view, chunk, None, instruction) of each prediction.
     """
 
-    def __init__(self, *, engine, views: Views, waiting: int, observation_timeout: float, now: Callable[[], float], seen: Callable) -> None:
-        self.engine, self.views, self.now, self.seen = engine, views, now, seen
-        self.observation_timeout = observation_timeout
+    def __init__(
+        self,
+        *,
+        engine,
+        inference: Inference,
+        predict: Predictor,
+        views: Views,
+        waiting: int,
+        settings: Callable[[], Settings],
+        now: Callable[[], float],
+        refusal: Callable[[], str | None],
+        seen: Callable,
+        meant: Callable = lambda *_: None,
+    ) -> None:
+        self.engine, self.inference, self.predictor, self.views = engine, inference, predict, views
+        self.settings, self.now, self.refusal, self.seen, self.meant = settings, now, refusal, seen, meant
         self._slots = BoundedSemaphore(waiting)
 
     def ground(self, request: Ground.Request, response: Ground.Response) -> Ground.Response:
@@ -36,7 +53,7 @@ class Reasoning:
             image, header = self._image(request)
             found, response.inference_time = self._call(lambda: self.engine.ground(image, phrase))
             response.grounding = grounding_message(found, header)
-            self.seen(image, header, found)
+            self.seen(image, header, phrase, [found])
 
         return self._answer(work, response)
 
@@ -48,6 +65,7 @@ class Reasoning:
             height, width = image.shape[:2]
             response.header, response.text, response.malformed = header, made.text, list(made.malformed)
             response.steps = [plan_step_message(step, header, width, height) for step in made.steps]
+            self.seen(image, header, goal, [step.grounding for step in made.steps if step.grounding is not None])
 
         return self._answer(work, response)
 
@@ -57,19 +75,20 @@ class Reasoning:
             image, header = self._image(request)
             answer, response.inference_time = self._call(lambda: self.engine.ask(image, question))
             response.header, response.answer, response.score = header, answer.text, float(answer.score)
+            self.seen(image, header, question, [], answer.text)
 
         return self._answer(work, response)
 
     def predict(self, request: Predict.Request, response: Predict.Response) -> Predict.Response:
         def work() -> None:
             instruction = check_text(request.instruction, "instruction")
-            if request.flow_steps > MOST_FLOW_STEPS:
-                raise Fault(ResultCode.BAD_GOAL, f"flow_steps is {request.flow_steps}, expected 0 (the model's own) … {MOST_FLOW_STEPS}")
-            view = self.views.wait(-np.inf, self.observation_timeout)
+            check_flow_steps(request.flow_steps)
+            view = self.views.wait(-np.inf, self.settings().observation_timeout)
             response.observation_age = self.now() - view.stamp
             seed = None if request.seed < 0 else request.seed
             options = {"seed": seed, "steps": request.flow_steps or None, "sequence": 0, "goal_id": "", "executed_steps": 0}
-            response.chunk = predict_chunk(self.engine, view, instruction, **options)
+            response.chunk = self.predictor(view, instruction, **options)
+            self.meant(view, response.chunk, None, instruction)
 
         return self._answer(work, response)
 
@@ -82,27 +101,43 @@ class Reasoning:
         except InputError as error:
             raise Fault(ResultCode.BAD_IMAGE, f"image of the request: {error}") from error
 
-    def _call(self, call: Callable):
-        """Result and seconds of one text call; the engine itself lets actions go first. Raises Fault."""
+    def said(self, image: np.ndarray, question: str, interrupted: Callable[[], bool]) -> str:
+        """The answer in words, for a goal. Raises Fault and Interrupted."""
+        return self._call(lambda: self.engine.ask(image, question), interrupted)[0].text
+
+    def _call(self, call: Callable, interrupted: Callable[[], bool] = lambda: False):
+        """Result and seconds of one text call; the engine itself lets actions go first. Raises Fault and Interrupted."""
         began = time.monotonic()
         try:
-            return call(), time.monotonic() - began
+            return self.inference.tell(call, self.settings().text_timeout, interrupted), time.monotonic() - began
+        except (Fault, Interrupted):
+            raise
         except InputError as error:
             raise Fault(ResultCode.BAD_GOAL, str(error)) from error
         except Exception as error:  # whatever a model raises must end the request, not the node
             raise Fault(ResultCode.MODEL_FAILED, f"the model failed: {type(error).__name__}: {error}") from error
 
     def _answer(self, work: Callable[[], None], response):
+        reason = self.refusal()
+        if reason:
+            return refuse(response, ResultCode.MODEL_NOT_READY, reason)
         if not self._slots.acquire(blocking=False):
-            response.success, response.error_code, response.error_msg = False, ResultCode.BUSY, "too many calls wait for the model; try again"
-            return response
+            return refuse(response, ResultCode.BUSY, "too many calls wait for the model; try again")
         try:
             work()
             response.success = True
         except Fault as fault:
-            response.success, response.error_code, response.error_msg = False, fault.code, str(fault)
-        except InputError as error:
-            response.success, response.error_code, response.error_msg = False, ResultCode.BAD_MODEL_OUTPUT, str(error)
+            refuse(response, fault.code, str(fault))
+        except Interrupted:
+            refuse(response, ResultCode.MODEL_NOT_READY, "the model was unloaded before it answered")
+        except (AttributeError, TypeError, ValueError, InputError) as error:
+            refuse(response, ResultCode.BAD_MODEL_OUTPUT, f"the model's answer cannot be told: {type(error).__name__}: {error}")
         finally:
             self._slots.release()
         return response
+
+
+def refuse(response, code: int, message: str):
+    """The response, saying no."""
+    response.success, response.error_code, response.error_msg = False, code, message
+    return response

@@ -1,4 +1,4 @@
-"""The controller's verdicts, waited for by sequence number."""
+"""The controller's verdicts, waited for by goal and sequence number."""
 
 from __future__ import annotations
 
@@ -16,26 +16,31 @@ class Verdicts:
 
     def __init__(self) -> None:
         self._changed = Condition()
-        self._kept: dict[int, ChunkVerdict] = {}
+        self._kept: dict[tuple[str, int], ChunkVerdict] = {}
 
     def put(self, verdict: ChunkVerdict) -> None:
         with self._changed:
-            self._kept[verdict.sequence] = verdict
+            self._kept[verdict.goal_id, verdict.sequence] = verdict
             while len(self._kept) > KEPT:
                 self._kept.pop(next(iter(self._kept)))
             self._changed.notify_all()
 
     def wake(self) -> None:
+        """Let waiting callers look at their `interrupted` again."""
         with self._changed:
             self._changed.notify_all()
 
-    def wait(self, sequence: int, timeout: float, interrupted: Callable[[], bool]) -> ChunkVerdict | None:
-        """The verdict on a chunk; None after `timeout` s or when interrupted."""
+    def wait(self, goal_id: str, sequence: int, timeout: float, interrupted: Callable[[], bool]) -> ChunkVerdict | None:
+        """The verdict on a goal's chunk; None after `timeout` s of wall clock or when interrupted.
+
+        By the goal too: where a computer's clock was set back, a restarted server counts again over numbers whose verdicts the controller
+        still keeps for who comes late.
+        """
         deadline = time.monotonic() + timeout
         with self._changed:
-            while sequence not in self._kept:
+            while (goal_id, sequence) not in self._kept:
                 left = deadline - time.monotonic()
                 if left <= 0 or interrupted():
                     return None
                 self._changed.wait(min(left, 0.05))
-            return self._kept.pop(sequence)
+            return self._kept.pop((goal_id, sequence))

@@ -1,10 +1,13 @@
 from __future__ import annotations
 
+import io
+
+import av
 import numpy as np
 import pytest
 
 from sim_bridge.tabletop import ScriptedExpert, Tabletop
-from sim_bridge.tabletop.evaluate import Episode, evaluate, run_episode, summarise, wilson_interval
+from sim_bridge.tabletop.evaluate import Episode, evaluate, run_episode, summarise
 from sim_bridge.tabletop.rollouts import record_rollouts
 from vlaser_core.data.scenes import load_scenes
 from vlaser_core.errors import InputError
@@ -50,18 +53,20 @@ def test_fewer_executed_steps_mean_more_looks(world):
         run_episode(world, policy_of(idle), TASK, 0, executed_steps=5)
 
 
+def test_an_episode_is_filmed_where_that_is_asked_and_its_film_stays_out_of_the_summary(world):
+    idle = np.zeros((4, 7))
+    episode = run_episode(world, policy_of(idle), TASK, 0, filmed=True)
+    with av.open(io.BytesIO(episode.film)) as film:
+        assert sum(1 for _ in film.decode(video=0)) == episode.chunks + 2
+    assert "film" not in summarise([episode], [TASK])["rollouts"][0]
+
+
 def test_success_is_the_flag_at_the_final_step():
     lost = Episode(TASK, 0, False, True, 20, 0, (0.1,))
     kept = Episode(TASK, 1, True, True, 20, 0, (0.3,))
     summary = summarise([lost, kept], [TASK])
     assert summary["success"][TASK] == 0.5 and summary["success_any"][TASK] == 1.0
     assert summary["inference_ms"]["median"] == 200.0
-
-
-def test_the_interval_of_a_proportion():
-    low, high = wilson_interval(5, 10)
-    assert (low, high) == pytest.approx((0.2366, 0.7634), abs=1e-3)
-    assert wilson_interval(0, 20)[0] == 0.0 and wilson_interval(20, 20)[1] == 1.0
 
 
 @pytest.mark.parametrize("options", [{"tasks": ("fly",)}, {"episodes": 0}, {"seed": 1_000_000}, {"seed": -1}])

@@ -78,7 +78,7 @@ def test_a_robot_with_another_horizon_is_refused(tiny_folder):
 
 def test_a_failed_save_leaves_the_old_checkpoint(tiny, tiny_folder, monkeypatch):
     monkeypatch.setattr("vlaser_core.checkpoint.folder.save_statistics", lambda *_: (_ for _ in ()).throw(OSError("disk full")))
-    with pytest.raises(OSError, match="disk full"):
+    with pytest.raises(CheckpointError, match="disk full"):
         save_checkpoint(tiny, tiny_folder)
     load_checkpoint(tiny_folder)
 

@@ -24,8 +24,8 @@ VISION = 16  # width of the tiny vision tower
 
 @pytest.fixture
 def upstream_file(upstream, tmp_path):
-    """As training writes it: compiled names, bfloat16, beside the optimizer's state."""
-    state = {f"_orig_mod.{name}": tensor.bfloat16() for name, tensor in upstream.items()}
+    """As training writes it: marks of compilation before and within names, bfloat16, beside the optimizer's state."""
+    state = {f"_orig_mod.{name.replace('layers.1.', 'layers.1._orig_mod.')}": tensor.bfloat16() for name, tensor in upstream.items()}
     torch.save({"cnt_update": 3, "model": state, "action_optimizer": {"state": {}}}, tmp_path / "step.pt")
     return tmp_path / "step.pt"
 
@@ -49,7 +49,9 @@ def test_fused_attention_is_split_in_the_order_query_key_value(upstream):
 
 def test_a_compiled_half_precision_file_becomes_a_checkpoint_that_loads(upstream, upstream_file, tokenizer_folder, statistics, tmp_path):
     robot = load_embodiment("widowx")
-    checkpoint = open_checkpoint(upstream_file, embodiment=robot, statistics=statistics, tokenizer=tokenizer_folder, vision_heads=2, time_max_period=100.0)
+    checkpoint = open_checkpoint(
+        upstream_file, embodiment=robot, statistics=statistics, tokenizer=tokenizer_folder, vision_heads=2, time_max_period=100.0
+    )
     assert checkpoint.model.dtype == torch.bfloat16
     save_checkpoint(checkpoint, tmp_path / "ours")
     again = load_checkpoint(tmp_path / "ours")
@@ -121,34 +123,59 @@ def test_every_tensor_of_a_sharded_chat_folder_arrives_as_it_is(chat_folder, cha
     assert model.dtype == torch.bfloat16 and model.config.expert is None and checkpoint.embodiment is None
     assert model.config.text.head_dim == 8 and model.config.image_tokens == 4
     assert sum(tensor.numel() for tensor in model.state_dict().values()) == sum(tensor.numel() for tensor in chat_state.values())
-    assert torch.equal(model.backbone.model.language_model.layers[1].mlp.up_proj.weight, chat_state["language_model.model.layers.1.mlp.up_proj.weight"])
+    assert torch.equal(
+        model.backbone.model.language_model.layers[1].mlp.up_proj.weight, chat_state["language_model.model.layers.1.mlp.up_proj.weight"]
+    )
     assert torch.equal(model.backbone.model.multi_modal_projector.linear_2.bias, chat_state["mlp1.3.bias"])
 
 
-def test_pytorch_shards_load_as_safetensors_do(chat_folder, chat_state, tmp_path):
+@pytest.mark.parametrize("index", [True, False])
+def test_sharded_bin_files_hold_the_same_model(chat_folder, chat_state, index):
+    """As published before safetensors; trainers leave a training_args.bin beside them, which is a pickle of objects."""
     reference = open_checkpoint(chat_folder).model.state_dict()
     for file in (*chat_folder.glob("*.safetensors"), chat_folder / "model.safetensors.index.json"):
         file.unlink()
-    names = sorted(chat_state)
+    names, places = sorted(chat_state), {}
     for part in (0, 1):
-        torch.save({name: chat_state[name] for name in names[part::2]}, chat_folder / f"pytorch_model-0000{part + 1}-of-00002.bin")
-    (chat_folder / "training_args.bin").write_bytes(b"not weights")
+        file = f"pytorch_model-0000{part + 1}-of-00002.bin"
+        torch.save({name: chat_state[name] for name in names[part::2]}, chat_folder / file)
+        places |= dict.fromkeys(names[part::2], file)
+    torch.save({"arguments": print}, chat_folder / "training_args.bin")
+    if index:
+        (chat_folder / "pytorch_model.bin.index.json").write_text(json.dumps({"weight_map": places}), encoding="utf-8")
     for name, tensor in open_checkpoint(chat_folder).model.state_dict().items():
         assert torch.equal(tensor, reference[name]), name
+    second = chat_folder / "pytorch_model-00002-of-00002.bin"
+    second.write_bytes(second.read_bytes()[:-100])
+    with pytest.raises(CheckpointError, match=r"cannot read .*pytorch_model-00002-of-00002\.bin: damaged"):
+        open_checkpoint(chat_folder)
+
+
+@pytest.mark.parametrize(("values", "period"), [(7, 10_000.0), (8, 100.0)])
+def test_the_time_period_is_that_of_upstreams_configuration_for_the_robot(upstream, values, period):
+    upstream["proprio_encoder.weight"] = torch.zeros(16, values)
+    tensors = Tensors.of_state(upstream, "here")
+    assert infer_config(tensors, vision_heads=2).time_max_period == period
+    assert infer_config(tensors, vision_heads=2, time_max_period=5.0).time_max_period == 5.0
 
 
 def test_a_new_expert_leaves_the_backbone_alone_and_follows_its_seed(chat_folder, statistics):
     robot = load_embodiment("widowx")
 
     def opened(seed: int):
-        return open_checkpoint(chat_folder, embodiment=robot, statistics=statistics, new_expert=True, expert=ExpertSize(16, 20), seed=seed).model
+        return open_checkpoint(
+            chat_folder, embodiment=robot, statistics=statistics, new_expert=True, expert=ExpertSize(16, 20), seed=seed
+        ).model
 
     plain, first, again, other = open_checkpoint(chat_folder).model, opened(1), opened(1), opened(2)
     for name, tensor in plain.state_dict().items():
         assert torch.equal(first.state_dict()[name], tensor), name
     weights = [model.expert.layers[0].mlp.up_proj.weight for model in (first, again, other)]
     assert torch.equal(weights[0], weights[1]) and not torch.equal(weights[0], weights[2])
-    assert torch.equal(first.expert.norm.weight, torch.ones_like(first.expert.norm.weight)) and not first.expert.layers[0].self_attn.q_proj.bias.any()
+    assert (
+        torch.equal(first.expert.norm.weight, torch.ones_like(first.expert.norm.weight))
+        and not first.expert.layers[0].self_attn.q_proj.bias.any()
+    )
 
 
 def hugging_face(folder, old_spelling: bool, tied: bool):
@@ -161,7 +188,11 @@ def hugging_face(folder, old_spelling: bool, tied: bool):
         del state["lm_head.weight"]
     if old_spelling:
         state = {
-            (f"language_model.{name}" if name.startswith("lm_head") else name.removeprefix("model.").replace("language_model.", "language_model.model.", 1)): tensor
+            (
+                f"language_model.{name}"
+                if name.startswith("lm_head")
+                else name.removeprefix("model.").replace("language_model.", "language_model.model.", 1)
+            ): tensor
             for name, tensor in state.items()
         }
     save_file(state, target / "model.safetensors")
@@ -204,6 +235,8 @@ def test_a_tokenizer_that_names_another_image_token_is_refused(chat_folder):
         ("vision_config", "norm_type", "rms_norm"),
         (None, "select_layer", -2),
         (None, "ps_version", "v1"),
+        ("vision_config", "layer_norm_eps", 1e-5),
+        ("llm_config", "model_type", "internlm2"),
         ("llm_config", "rope_scaling", {"type": "yarn", "factor": 4.0}),
     ],
 )

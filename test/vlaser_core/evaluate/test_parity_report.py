@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import json
+
 import pytest
 import torch
 
@@ -24,6 +26,12 @@ def test_a_report_without_checks_is_not_a_pass():
     assert not Report((), ()).ok
     assert Report((Check("g", "a", 0.0, 0.0),), ()).ok
     assert not Report((Check("g", "a", 0.0, 0.0), Check("g", "b", 2.0, 1.0)), ()).ok
+
+
+def test_the_json_of_a_failure_is_json_to_every_reader():
+    checks = (close("g", "shape", [1.0], [[1.0]], 1e-3), close("g", "nan", [float("nan")], [1.0], 1e-3))
+    told = json.loads(json.dumps(Report(checks, ()).to_json(), allow_nan=False))
+    assert [check["error"] for check in told["failed"]] == ["inf", "nan"] and not told["ok"]
 
 
 def test_what_is_absent_is_named_as_skipped(tmp_path):

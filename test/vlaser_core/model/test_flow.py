@@ -5,6 +5,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from vlaser_core.errors import InputError
 from vlaser_core.model.flow import flow_loss, integrate, interpolate, sample_beta_times, target_velocity
 
 SIGMA = 0.001
@@ -49,5 +50,5 @@ def test_training_times_lie_in_range_and_favour_noise():
 
 @pytest.mark.parametrize(("steps", "method"), [(0, "euler"), (10, "rk4")])
 def test_an_integration_that_cannot_be_done_is_refused(steps, method):
-    with pytest.raises(ValueError):
+    with pytest.raises(InputError, match="at least one flow step, got 0|unknown integration method 'rk4'; known: euler, heun"):
         integrate(lambda x, t: x, torch.zeros(1, 4, 7), steps, method)

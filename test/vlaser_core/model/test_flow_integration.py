@@ -67,3 +67,22 @@ def test_a_batch_of_requests_equals_its_members(tiny, steps, method):
             alone = model.sample(prefix, proprio[row : row + 1], noise_of([seed], 4, 7), steps, method)
             assert (alone[0] - together[row]).abs().max() < 1e-5
     assert (together[0] - together[1]).abs().max() > 1e-3
+
+
+def test_a_request_gets_the_same_actions_at_every_place_of_a_batch(tiny):
+    model, tokenizer = tiny.model, tiny.tokenizer
+    ids = tokenizer(policy_prompt("put carrot on plate", model.config.image_tokens), add_special_tokens=False, return_tensors="pt")[
+        "input_ids"
+    ]
+    generator = torch.Generator().manual_seed(1)
+    picture, other = torch.randn(2, 1, 3, 64, 64, generator=generator)
+    state, else_state = torch.rand(2, 1, 7, generator=generator)
+    results = []
+    for place in range(4):
+        seeds = [11 if row == place else row for row in range(4)]
+        pixels = torch.cat([picture if row == place else other for row in range(4)])
+        proprio = torch.cat([state if row == place else else_state for row in range(4)])
+        with torch.inference_mode():
+            prefix = model.prefix(ids.expand(4, -1), torch.ones(4, ids.shape[1], dtype=torch.bool), pixels)
+            results.append(model.sample(prefix, proprio, noise_of(seeds, 4, 7))[place])
+    assert max(float((result - results[0]).abs().max()) for result in results) < 1e-5

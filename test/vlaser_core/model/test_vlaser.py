@@ -3,14 +3,16 @@ from __future__ import annotations
 import pytest
 import torch
 
-from vlaser_core.model.config import VlaserConfig, nano, size, vlaser_2b
 from vlaser_core.errors import ConfigError
+from vlaser_core.model.config import VlaserConfig, nano, size, vlaser_2b
 from vlaser_core.reasoning.prompts import policy_prompt
 
 
 @pytest.fixture
 def prompt(tiny):
-    ids = tiny.tokenizer(policy_prompt("put carrot on plate", tiny.model.config.image_tokens), add_special_tokens=False, return_tensors="pt")["input_ids"]
+    ids = tiny.tokenizer(
+        policy_prompt("put carrot on plate", tiny.model.config.image_tokens), add_special_tokens=False, return_tensors="pt"
+    )["input_ids"]
     return ids, torch.ones_like(ids, dtype=torch.bool), torch.randn(1, 3, 64, 64)
 
 
@@ -86,7 +88,9 @@ def test_sizes_are_one_class_with_other_numbers():
         size("70b")
 
 
-@pytest.mark.parametrize(("section", "key", "value"), [("vision", "image_size", 450), ("text", "kv_heads", 5), ("expert", "hidden_size", 97)])
+@pytest.mark.parametrize(
+    ("section", "key", "value"), [("vision", "image_size", 450), ("text", "kv_heads", 5), ("expert", "hidden_size", 97)]
+)
 def test_sizes_that_cannot_work_are_refused(section, key, value):
     content = vlaser_2b().to_dict()
     content[section][key] = value

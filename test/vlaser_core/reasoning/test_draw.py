@@ -41,12 +41,29 @@ def test_a_path_breaks_where_it_is_unknown():
     assert columns[60] and columns[250] and not columns[150]
 
 
+def test_every_part_of_a_path_has_the_colour_of_the_step_it_leads_to():
+    picture = draw_path(blank(), np.array([[20, 20], [120, 20], [220, 20]], float), [GREEN, GREEN, ORANGE])
+
+    def nearest(column: int):
+        return min((GREEN, ORANGE), key=lambda colour: np.abs(picture[20, column].astype(int) - colour).sum())
+
+    assert nearest(70) == GREEN and nearest(170) == ORANGE
+
+
+def test_a_path_that_leaves_for_the_far_breaks_there():
+    columns = changed(draw_path(blank(), np.array([[20, 20], [100, 20], [1e300, np.inf]])))[20]
+    assert columns[60] and not columns[150:].any()
+
+
 def test_a_path_of_unknown_points_draws_nothing():
     assert not changed(draw_path(blank(), np.full((3, 2), np.nan))).any()
 
 
 def test_groundings_scale_to_an_enlarged_picture():
-    small, large = changed(draw_grounding(blank(), grounding(labels=("", ""), scores=()))), changed(draw_grounding(blank(720, 960), grounding(labels=("", ""), scores=())))
+    small, large = (
+        changed(draw_grounding(blank(), grounding(labels=("", ""), scores=()))),
+        changed(draw_grounding(blank(720, 960), grounding(labels=("", ""), scores=()))),
+    )
     first = [(axis.min(), axis.max()) for axis in np.nonzero(small)]
     second = [(axis.min(), axis.max()) for axis in np.nonzero(large)]
     assert np.array(second) == pytest.approx(np.array(first) * 3, abs=10)

@@ -32,9 +32,12 @@ def prompts_of(tiny: Checkpoint, sampling: Sampling = Sampling()) -> list[Prompt
     return made
 
 
+@pytest.mark.parametrize("both_ways", [False, True])
 @pytest.mark.parametrize("sampling", [Sampling(), Sampling(temperature=1.0, top_p=0.9, seed=5)])
-def test_a_batch_answers_as_its_prompts_do_alone(tiny, sampling):
+def test_a_batch_answers_as_its_prompts_do_alone(tiny, sampling, both_ways):
     prompts = prompts_of(tiny, sampling)
+    if both_ways:
+        prompts = [dataclasses.replace(prompt, both_ways=len(prompt.ids_T) - 2) for prompt in prompts]
     together = generate(tiny.model, tiny.tokenizer, prompts, 12)
     for prompt, shared in zip(prompts, together, strict=True):
         (alone,) = generate(tiny.model, tiny.tokenizer, [prompt], 12)
@@ -42,13 +45,15 @@ def test_a_batch_answers_as_its_prompts_do_alone(tiny, sampling):
         assert alone.probabilities == pytest.approx(shared.probabilities, abs=1e-5)
 
 
-def test_the_cache_changes_no_word(tiny):
-    """Against whole forward passes over an ever longer sequence."""
-    prompt = prompts_of(tiny)[1]
+@pytest.mark.parametrize("both_ways", [0, 30])
+def test_the_cache_changes_no_word(tiny, both_ways, monkeypatch):
+    """Against whole forward passes over an ever longer sequence, read causally or with a beginning read both ways."""
+    monkeypatch.setattr(module, "PREFILL_TOKENS", 20)
+    prompt = dataclasses.replace(prompts_of(tiny)[1], both_ways=both_ways)
     ids, pixels, tokens = prompt.ids_T[None], prompt.pixels, []
     with torch.inference_mode():
         for _ in range(8):
-            hidden = tiny.model.language(ids, torch.ones_like(ids, dtype=torch.bool), pixels)
+            hidden = tiny.model.language(ids, torch.ones_like(ids, dtype=torch.bool), pixels, torch.tensor([both_ways]))
             tokens.append(int(tiny.model.backbone.lm_head(hidden[0, -1]).argmax()))
             ids = torch.cat([ids, torch.tensor([[tokens[-1]]])], dim=1)
     (done,) = generate(tiny.model, tiny.tokenizer, [prompt], 8)
@@ -62,7 +67,11 @@ def test_reading_a_long_prompt_in_parts_changes_nothing(tiny, monkeypatch):
     whole = generate(tiny.model, tiny.tokenizer, prompts, 6)
     alone = generate(tiny.model, tiny.tokenizer, prompts[1:2], 6)
     monkeypatch.setattr(module, "PREFILL_TOKENS", 7)
-    for before, after in zip([*whole, *alone], [*generate(tiny.model, tiny.tokenizer, prompts, 6), *generate(tiny.model, tiny.tokenizer, prompts[1:2], 6)], strict=True):
+    for before, after in zip(
+        [*whole, *alone],
+        [*generate(tiny.model, tiny.tokenizer, prompts, 6), *generate(tiny.model, tiny.tokenizer, prompts[1:2], 6)],
+        strict=True,
+    ):
         assert before.text == after.text and before.probabilities == pytest.approx(after.probabilities, abs=1e-5)
 
 
@@ -128,13 +137,18 @@ def chat(tiny_config, tokenizer) -> Engine:
     """A model that only reasons and cuts its pictures, as Vlaser-2B does."""
     torch.manual_seed(0)
     text = dataclasses.replace(tiny_config.text, max_positions=2048)
-    config = dataclasses.replace(tiny_config, text=text, expert=None, horizon=0, action_dim=0, proprio_dim=0, max_tiles=12, chat_system="internvl")
+    config = dataclasses.replace(
+        tiny_config, text=text, expert=None, horizon=0, action_dim=0, proprio_dim=0, max_tiles=12, chat_system="internvl"
+    )
     return Engine(Checkpoint(Vlaser(config, tokenizer.convert_tokens_to_ids(IMAGE)).eval(), tokenizer, None, None))
 
 
 def test_pictures_are_cut_and_share_their_tiles(chat, monkeypatch):
     seen = []
-    monkeypatch.setattr("vlaser_core.engine.generate", lambda model, tokenizer, prompts, *rest: seen.append(prompts[0]) or generate(model, tokenizer, prompts, 1))
+    monkeypatch.setattr(
+        "vlaser_core.engine.generate",
+        lambda model, tokenizer, prompts, *rest: seen.append(prompts[0]) or generate(model, tokenizer, prompts, 1),
+    )
     wide = np.random.default_rng(0).integers(0, 256, (60, 240, 3), dtype=np.uint8)
     chat.ask(wide, "what is this?")
     chat.ask([wide, wide, wide, wide], "what has changed?")

@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from vlaser_core.reasoning.parse import parse_boxes, parse_grounding, parse_plan, parse_points, parse_policy_answer, parse_yes_no
+from vlaser_core.reasoning.types import Grounding
 
 FRAGMENTS = [
     *"[](),.-<>/ \n\t0123456789", "[[", "]]", "<box>", "</box>", "<point>", "</point>", "<ref>", "</ref>",
@@ -17,7 +18,7 @@ FRAGMENTS = [
 ]  # fmt: skip
 
 
-def assert_all_parsers_hold(text: str) -> None:
+def assert_all_parsers_hold(text: str) -> Grounding:
     boxes, wrong = parse_boxes(text)
     points, also_wrong = parse_points(text)
     assert wrong == also_wrong
@@ -34,14 +35,17 @@ def assert_all_parsers_hold(text: str) -> None:
         for point in (answer.grasp, answer.release, answer.gripper):
             assert point is None or all(0 <= value <= 1000 for value in point)
     assert parse_yes_no(text) in (True, False, None)
+    return grounding
 
 
+@pytest.mark.timeout(600)  # five seconds of work, on a machine that may be busy
 def test_a_hundred_thousand_adversarial_texts_give_only_valid_regions():
-    rng = random.Random(0)
-    began = time.perf_counter()
+    rng, answers = random.Random(0), {"found": 0, "malformed": 0}
     for _ in range(100_000):
-        assert_all_parsers_hold("".join(rng.choices(FRAGMENTS, k=rng.randrange(0, 24))))
-    assert time.perf_counter() - began < 60
+        grounding = assert_all_parsers_hold("".join(rng.choices(FRAGMENTS, k=rng.randrange(0, 20))))
+        answers["found"] += grounding.found
+        answers["malformed"] += bool(grounding.malformed)
+    assert min(answers.values()) > 2000, "the fragments make answers of both kinds, or nothing was tried"
 
 
 @settings(max_examples=300, deadline=None)
@@ -52,9 +56,9 @@ def test_any_unicode_text_is_survived(text):
 
 @pytest.mark.parametrize("unit", ["[", "]", "[1,", "<ref>", "1. ", " ", "[1, 2, 3, 4]", "the ", "\n", "[[1, 2", "grasp [["])
 def test_parsing_time_grows_linearly_with_a_hostile_text(unit):
-    began = time.perf_counter()
+    began = time.thread_time()  # of this thread alone, whatever else the machine does
     assert_all_parsers_hold(unit * (100_000 // len(unit)))
-    assert time.perf_counter() - began < 5
+    assert time.thread_time() - began < 5
 
 
 def test_boxes_are_found_with_and_without_their_tags():

@@ -5,14 +5,11 @@ import json
 import pytest
 
 from vlaser_core.errors import InputError
-from vlaser_core.reasoning.types import Answer, Grounding, Plan, PlanStep, to_model, to_pixels
+from vlaser_core.reasoning.types import Answer, Grounding, Plan, PlanStep, to_pixels
 
 
 def test_pixels_are_the_fraction_of_a_thousand_of_the_size():
     assert to_pixels(500, 320) == 160 and to_pixels(1000, 240) == 240
-    assert to_model(160, 320) == 500
-    with pytest.raises(InputError):
-        to_model(320.5, 320)
 
 
 def test_a_region_outside_the_picture_or_inside_out_cannot_be_made():

@@ -66,6 +66,43 @@ def test_ask_prints_question_and_answer(capsys, scene, checkpoint):
     assert told["question"] == "is the carrot on the plate?" and 0.0 <= told["score"] <= 1.0
 
 
+def test_several_pictures_are_asked_about_together(capsys, scene, checkpoint):
+    asked = ("Before: <image> After: <image> What moved?", "--more", scene, "--checkpoint", checkpoint)
+    assert answer(capsys, "ask", scene, *asked)["question"] == asked[0]
+    assert run(("ask", scene, "Only <image> here?", "--more", scene, "--checkpoint", checkpoint)) == 2
+    assert "1 <image> placeholders for 2 pictures" in capsys.readouterr().err
+
+
+def test_a_drawn_answer_follows_its_seed(capsys, scene, checkpoint):
+    def told(*arguments: str) -> str:
+        return answer(capsys, "ask", scene, "where is it?", "--checkpoint", checkpoint, *arguments)["text"]
+
+    drawn = [told("--temperature", "1.5", "--seed", str(seed)) for seed in (1, 1, 2)]
+    assert drawn[0] == drawn[1] != drawn[2] and told() == told("--seed", "3")
+    assert run(("plan", scene, "go", "--checkpoint", checkpoint, "--top-p", "0")) == 2
+    assert "top_p in (0, 1]" in capsys.readouterr().err
+
+
+COMMANDS = (("ground", "SCENE", "cup"), ("plan", "SCENE", "go"), ("ask", "SCENE", "why?"), ("eval", "tabletop"), ("bench", "size", "--size", "nano"))
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=lambda command: command[0])
+@pytest.mark.parametrize(
+    ("switch", "value", "message"),
+    [
+        ("--device", "cuda", "no CUDA device"),
+        ("--device", "tpu9", "unknown device"),
+        ("--device", "mps", "not supported"),
+        ("--dtype", "int4", "float32, bfloat16, float16"),
+    ],
+)
+def test_one_switch_for_device_and_one_for_type_wherever_a_model_is_loaded(capsys, scene, command, switch, value, message):
+    if value == "cuda" and torch.cuda.is_available():
+        pytest.skip("this machine has a CUDA device")
+    assert run([scene if word == "SCENE" else word for word in command] + [switch, value]) == 2
+    assert message in capsys.readouterr().err
+
+
 def test_an_unknown_dtype_is_named(capsys, scene, checkpoint):
     assert run(("ask", scene, "where?", "--checkpoint", checkpoint, "--dtype", "int4")) == 2
     assert "known: float32, bfloat16, float16" in capsys.readouterr().err

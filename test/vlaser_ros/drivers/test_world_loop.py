@@ -81,6 +81,13 @@ def test_a_trajectory_is_played_at_its_times_and_counts_as_motion(monkeypatch):
     assert hand.states[0].steps == 0 and hand.states[-1].steps in (6, 7)
 
 
+def test_a_hold_where_the_arm_is_counts_as_no_motion(monkeypatch):
+    hand = Hand(monkeypatch)
+    hand.actions[100.2] = lambda: hand.loop.play(np.array([100.3]), np.array([[*hand.joints[-1][1][:6], HOME[6]]]) + 0.001)
+    hand.run(1.5)
+    assert hand.states[-1].steps == 0
+
+
 def test_an_empty_trajectory_stops_where_the_arm_is_told_to_be(monkeypatch):
     hand = Hand(monkeypatch)
     hand.actions[100.2] = lambda: hand.loop.play(np.array([101.2]), np.array([HOME + [0.5, 0, 0, 0, 0, 0, 0]]))

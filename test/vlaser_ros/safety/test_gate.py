@@ -186,7 +186,7 @@ def test_what_is_accepted_is_within_every_bound(motion, offset, age):
     if not verdict.accepted:
         return
     waypoints, arm = verdict.waypoints, ROBOT.arms[0]
-    places = waypoints.poses[:, :3, 3]
+    places = waypoints.poses[:, 0, :3, 3]
     assert (places >= ROBOT.safety.workspace_min).all() and (places <= ROBOT.safety.workspace_max).all()
     assert (waypoints.positions >= [joint.lower for joint in arm.joints]).all()
     assert (waypoints.positions <= [joint.upper for joint in arm.joints]).all()

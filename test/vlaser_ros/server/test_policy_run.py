@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from types import SimpleNamespace
 
 import numpy as np
@@ -18,9 +17,14 @@ from vlaser_core.embodiment import load_embodiment  # noqa: E402
 from vlaser_core.reasoning.types import Answer  # noqa: E402
 from vlaser_core.types import ActionChunk, Observation  # noqa: E402
 from vlaser_ros.messages import to_seconds, to_time  # noqa: E402
-from vlaser_ros.server.execute import PolicyRun, Settings  # noqa: E402
+from vlaser_ros.server.execute import PolicyRun  # noqa: E402
+from vlaser_ros.server.inference import Inference  # noqa: E402
+from vlaser_ros.server.interrupt import CANCELED, SHUTDOWN, Interrupt, Interrupted  # noqa: E402
+from vlaser_ros.server.reasoning import Reasoning  # noqa: E402
+from vlaser_ros.server.requests import Predictor  # noqa: E402
+from vlaser_ros.server.settings import Settings  # noqa: E402
 from vlaser_ros.server.verdicts import Verdicts  # noqa: E402
-from vlaser_ros.server.views import Interrupted, View  # noqa: E402
+from vlaser_ros.server.views import View  # noqa: E402
 
 ROBOT = load_embodiment("widowx")
 STEP = np.array([0.005, 0.0, 0.0, 0.0, 0.0, 0.0, 1.0])
@@ -57,14 +61,16 @@ class Stage:
     """Views that come the moment they are asked for, and a controller that decides as `judge` says. Time is virtual."""
 
     def __init__(self) -> None:
-        self.model, self.clock, self.sent, self.held, self.told = Model(), 100.0, [], [], []
+        self.model, self.clock, self.sent, self.held, self.told, self.log = Model(), 100.0, [], [], [], []
         self.after: list[float] = []
+        self.shown: list[tuple] = []
         self.judge = lambda index: ResultCode.NONE
         self.controllers = 1
-        self.cancelled, self.stopping = threading.Event(), threading.Event()
-        self.verdicts = Verdicts()
+        self.interrupt, self.verdicts = Interrupt(), Verdicts()
+        self.settings = Settings(observation_timeout=1.0, verdict_timeout=0.2, controller_timeout=0.2, inference_timeout=20.0)
+        self.inference = Inference(1, self.log.append)
 
-    def wait(self, after: float, timeout: float, interrupted) -> View:
+    def wait(self, after: float, timeout: float, interrupted, clock) -> View:
         if interrupted():
             raise Interrupted
         self.after.append(after)
@@ -77,37 +83,44 @@ class Stage:
         if code is None:
             return
         end = to_seconds(message.header.stamp) + message.executed_steps * message.dt
-        verdict = ChunkVerdict(sequence=message.sequence, accepted=code == 0, code=code, reason="scripted" if code else "", age=0.02)
+        verdict = ChunkVerdict(goal_id=message.goal_id, sequence=message.sequence, accepted=code == 0, code=code, reason="scripted" if code else "", age=0.02)
         verdict.end = to_time(0.0 if code else end)
         self.verdicts.put(verdict)
 
     def hold(self, goal_id: str) -> int:
         self.held.append(goal_id)
-        self.verdicts.put(ChunkVerdict(sequence=10**6 + len(self.held), accepted=True))
+        self.verdicts.put(ChunkVerdict(goal_id=goal_id, sequence=10**6 + len(self.held), accepted=True))
         return 10**6 + len(self.held)
 
     def run(self, **goal) -> Execute.Result:
+        predict = Predictor(self.model, self.inference, lambda: self.settings.inference_timeout)
+        options = {"waiting": 1, "settings": lambda: self.settings, "now": lambda: self.clock, "refusal": lambda: None, "seen": lambda *_: None}
+        views = SimpleNamespace(wait=self.wait)
         run = PolicyRun(
-            engine=self.model,
-            views=SimpleNamespace(wait=self.wait),
+            embodiment=ROBOT,
+            predict=predict,
+            ask=Reasoning(engine=self.model, inference=self.inference, predict=predict, views=views, **options).said,
+            views=views,
             verdicts=self.verdicts,
-            settings=Settings(60.0, 1.0, 0.2, 0.01, 3, 5, "Is the task done: {instruction}?"),
+            settings=self.settings,
             now=lambda: self.clock,
             next_sequence=lambda: len(self.sent) + 1,
             listened=lambda: self.controllers,
             publish=self.publish,
             hold=self.hold,
             feedback=self.told.append,
-            seen=lambda view, text: None,
-            cancelled=self.cancelled.is_set,
-            stopping=self.stopping.is_set,
+            seen=lambda *what: self.shown.append(what[1:]),
+            why=lambda: self.interrupt.reason,
+            leaving=lambda: self.interrupt.reason == SHUTDOWN,
         )
         return run.run(Execute.Goal(**{"instruction": "put carrot on plate", "seed": -1, **goal}), "goal")
 
 
 @pytest.fixture
 def stage():
-    return Stage()
+    made = Stage()
+    yield made
+    made.inference.close()
 
 
 def test_the_model_is_asked_every_so_many_chunks_and_its_yes_ends_the_goal(stage):
@@ -130,26 +143,26 @@ def test_a_model_that_fails_to_answer_ends_the_goal_with_the_arm_held(stage):
 
 
 def test_a_chunk_computed_while_the_goal_was_cancelled_is_never_sent(stage):
-    stage.model.before_returning = lambda: stage.model.predictions == 2 and stage.cancelled.set()
+    stage.model.before_returning = lambda: stage.model.predictions == 2 and stage.interrupt.give(CANCELED)
     result = stage.run()
     assert (result.outcome, result.error_code) == (Execute.Result.STOPPED, ResultCode.CANCELED)
     assert stage.model.predictions == 2 and len(stage.sent) == 1 and stage.held == ["goal"]
 
 
 def test_cancelling_before_anything_was_sent_sends_nothing(stage):
-    stage.cancelled.set()
+    stage.interrupt.give(CANCELED)
     result = stage.run()
     assert result.error_code == ResultCode.CANCELED and stage.sent == [] and stage.held == []
 
 
 def test_cancelling_while_the_controller_thinks_does_not_wait_for_it(stage):
-    stage.judge = lambda index: stage.cancelled.set()  # no verdict comes
+    stage.judge = lambda index: stage.interrupt.give(CANCELED)  # no verdict comes
     result = stage.run()
     assert result.error_code == ResultCode.CANCELED and stage.held == ["goal"]
 
 
 def test_a_server_that_stops_says_so(stage):
-    stage.model.before_returning = stage.stopping.set
+    stage.model.before_returning = lambda: stage.interrupt.give(SHUTDOWN)
     assert stage.run().error_code == ResultCode.SHUTDOWN
 
 
@@ -216,3 +229,13 @@ def test_feedback_tells_each_chunk_with_its_verdict(stage):
     stage.run(max_chunks=1)
     assert [feedback.index for feedback in stage.told] == [0, 1]
     assert "rejected (402: scripted)" in stage.told[0].status and "accepted, 4 steps" in stage.told[1].status
+
+
+def test_a_chunk_is_shown_with_what_became_of_it_and_not_before(stage):
+    stage.judge = lambda index: ResultCode.GATE_STEP if index == 0 else ResultCode.NONE
+    stage.run(max_chunks=2)
+    assert [(chunk.sequence, verdict.accepted, text) for chunk, verdict, text in stage.shown] == [
+        (1, False, "put carrot on plate"),
+        (2, True, "put carrot on plate"),
+        (3, True, "put carrot on plate"),
+    ]

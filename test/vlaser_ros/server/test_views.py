@@ -138,6 +138,120 @@ def test_cameras_of_different_instants_are_never_joined():
     assert set(made.wait(-np.inf, 0.0).observation.images) == {"image_0", "wrist"}
 
 
+TWO = dataclasses.replace(ROBOT, cameras=(ROBOT.cameras[0], dataclasses.replace(ROBOT.cameras[0], name="wrist")))
+
+
+def two_cameras(**options) -> Views:
+    made = Views(TWO, ["/front", "/wrist/compressed"], JointHistory(TWO), lambda: NOW, max_age=0.6, joints_topic="/joint_states", **options)
+    for k in range(8):
+        made.on_joints(joints(NOW - 0.35 + 0.05 * k))
+    return made
+
+
+def wrist(stamp: float) -> CompressedImage:
+    return to_compressed(GREEN, header=header(stamp, "wrist"))
+
+
+def test_a_raw_and_a_compressed_camera_make_one_view():
+    made = two_cameras()
+    made.on_image("image_0", picture(NOW))
+    made.on_image("wrist", wrist(NOW - 0.02))
+    images = made.wait(-np.inf, 0.0).observation.images
+    assert [images[name].shape for name in ("image_0", "wrist")] == [(240, 320, 3)] * 2
+
+
+def test_the_newest_complete_set_is_taken_and_in_it_the_nearest_pictures():
+    made = two_cameras()
+    for k in range(4):
+        made.on_image("image_0", picture(NOW - 0.3 + 0.1 * k))  # … -0.1, 0
+    for k in range(9):
+        made.on_image("wrist", wrist(NOW - 0.34 + 0.033 * k))  # 30 Hz, its last at -0.076
+    view = made.wait(-np.inf, 0.0)
+    assert view.stamp == pytest.approx(NOW - 0.1)
+    gap = view.headers["wrist"].stamp.sec + view.headers["wrist"].stamp.nanosec * 1e-9 - view.stamp
+    assert abs(gap) < 0.02, "the picture before or after would be farther off"
+
+
+def test_no_picture_of_a_view_is_from_before_the_request():
+    made = two_cameras()
+    made.on_image("image_0", picture(NOW))
+    made.on_image("wrist", wrist(NOW - 0.03))
+    assert made.wait(NOW - 0.04, 0.0).stamp == NOW
+    with pytest.raises(Fault, match="'/wrist/compressed'"):
+        made.wait(NOW - 0.02, 0.0)
+
+
+def test_a_camera_that_dies_is_named_and_not_the_one_that_lives():
+    made = two_cameras()
+    made.on_image("wrist", wrist(NOW - 2.0))
+    for k in range(3):
+        made.on_image("image_0", picture(NOW - 0.2 + 0.1 * k))
+    fault = fault_of(made)
+    assert fault.code == ResultCode.STALE_OBSERVATION and "camera 'wrist'" in str(fault) and "2.00 s old" in str(fault)
+    assert made.lag("wrist") == pytest.approx(2.0) and made.lag("image_0") == 0.0
+
+
+def test_cameras_that_never_meet_are_named_with_their_gap():
+    made = two_cameras()
+    made.on_image("image_0", picture(NOW))
+    made.on_image("wrist", wrist(NOW - 0.2))
+    fault = fault_of(made)
+    assert fault.code == ResultCode.STALE_OBSERVATION and "0.200 s apart" in str(fault) and "0.050 s" in str(fault)
+
+
+def test_a_camera_that_lags_meets_its_partner_among_the_older_frames():
+    made = two_cameras()
+    for k in range(10):
+        made.on_image("image_0", picture(NOW - 0.3 + k / 30))
+    made.on_image("wrist", wrist(NOW - 0.3))
+    assert made.wait(-np.inf, 0.0).stamp == pytest.approx(NOW - 0.3 + 1 / 30), "the newest within 0.05 s of it"
+
+
+@pytest.mark.parametrize(("ahead", "words"), [(3.2, "3.20 s in the future.*clocks"), (1.7e9 - 2 * NOW, "in the future.*use_sim_time")])
+def test_a_stamp_from_the_future_is_no_view_and_points_at_the_clocks(ahead, words):
+    made = views()
+    made.on_joints(joints(NOW))
+    made.on_image("image_0", picture(NOW + ahead))
+    with pytest.raises(Fault, match=words) as caught:
+        made.wait(-np.inf, 0.0)
+    assert caught.value.code == ResultCode.STALE_OBSERVATION
+    with pytest.raises(Fault, match=words):
+        made.newest_image("")
+
+
+def test_joint_states_of_another_clock_are_named_and_poison_nothing():
+    made = views()
+    made.on_joints(joints(NOW + 1.7e9))
+    made.on_image("image_0", picture(NOW))
+    fault = fault_of(made)
+    assert fault.code == ResultCode.NO_JOINT_STATES and "in the future" in str(fault) and "use_sim_time" in str(fault)
+    made.on_joints(joints(NOW))
+    assert made.wait(-np.inf, 0.0).stamp == NOW
+
+
+def test_what_was_seen_before_a_jump_of_the_clock_is_forgotten_and_what_comes_after_counts():
+    clock = [NOW + 50.0]
+    made = Views(ROBOT, ["/camera"], JointHistory(ROBOT), lambda: clock[0], max_age=0.6)
+    made.on_joints(joints(NOW + 50.0))
+    made.on_image("image_0", picture(NOW + 50.0))
+    assert made.wait(-np.inf, 0.0).stamp == NOW + 50.0
+    clock[0] = NOW
+    made.clear()
+    assert fault_of(made).code == ResultCode.NO_IMAGE
+    made.on_joints(joints(NOW))
+    made.on_image("image_0", picture(NOW))
+    assert made.wait(-np.inf, 0.0).stamp == NOW
+
+
+def test_the_wait_for_a_view_is_measured_by_the_clock_it_is_given():
+    moments = iter([10.0, 10.5, 10.9, 11.1])
+    made = views()
+    with pytest.raises(Fault):
+        made.wait(-np.inf, 1.0, clock=lambda: next(moments))
+    with pytest.raises(StopIteration):
+        next(moments)
+
+
 def test_whoever_is_cancelled_does_not_wait_for_a_camera():
     with pytest.raises(Interrupted):
         views().wait(-np.inf, 60.0, lambda: True)

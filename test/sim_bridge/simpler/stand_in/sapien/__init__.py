@@ -1,0 +1,1 @@
+"""In place of the physics engine: see `core.py`."""

@@ -1,0 +1,1 @@
+"""What makes this folder look like a checkout of SimplerEnv to the worker: nothing here is SimplerEnv's."""

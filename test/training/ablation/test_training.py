@@ -1,0 +1,79 @@
+"""Both stages of the experiment for real, at a size of seconds: what is frozen stays, what is shared is shared."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+import pytest
+import torch
+
+from training.ablation import backbones
+from training.ablation.policies import train_joint, train_policies
+from training.ablation.settings import Ablation
+from training.ablation.store import Store
+from training.ablation.texts import Texts
+from vlaser_core.checkpoint.folder import load_checkpoint
+from vlaser_core.data.families import corpus
+from vlaser_core.train.recipe import read_recipe
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module")
+def experiment(tmp_path_factory):
+    """A set of questions and scenes, a base and one initialisation on it, and two seeds of policies."""
+    from sim_bridge.sources import open_source, settings_of
+    from sim_bridge.tabletop.record import record_scenes
+    from vlaser_core.data.engine import Part, build
+
+    torch.set_num_threads(1)
+    store = Store(tmp_path_factory.mktemp("ablation"))
+    settings = dataclasses.replace(read_recipe(Ablation, "ablation_smoke"), seeds=(0, 1))
+    source = open_source("tabletop", Path(), 48, 7, "rays")
+    build([Part(source, 48, settings_of(source), shuffled=False)], store.root / "set", 7, workers=0)
+    record_scenes(store.scenes, "all", 4, 1_000_000, "rays", workers=1)
+    sets = {"elsewhere": store.root / "set", "tabletop": store.root / "set"}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(backbones, "corpus", lambda: corpus(20))
+        stage1 = {name: backbones.train_backbone(settings, store, name, sets) for name in ("base", "all")}
+    return settings, store, stage1, train_policies(settings, store, "all")
+
+
+def weights(path: Path) -> dict[str, torch.Tensor]:
+    return load_checkpoint(path / "checkpoint").model.state_dict()
+
+
+def changed(one: dict, other: dict) -> set[str]:
+    return {name for name in one if not torch.equal(one[name], other[name])}
+
+
+def test_an_initialisation_goes_on_from_the_base(experiment):
+    _, store, stage1, _ = experiment
+    assert stage1["all"]["records"] > 0 and stage1["all"]["loss"] > 0
+    moved = changed(weights(store.backbone("base")), weights(store.backbone("all")))
+    assert moved and all(name.startswith("backbone.") for name in moved)
+
+
+def test_stage_two_leaves_the_backbone_alone_and_seeds_differ(experiment):
+    _, store, _, result = experiment
+    start, first, second = weights(store.backbone("all")), weights(store.policy("all", 0)), weights(store.policy("all", 1))
+    assert all(torch.equal(start[name], first[name]) for name in start if name.startswith("backbone."))
+    assert changed(first, second) and not {name for name in changed(first, second) if name.startswith("backbone.")}
+    assert [entry["step"] for entry in result["curves"]["0"]] == [2, 4] and result["curves"]["1"][0]["xy_mm"] > 0
+
+
+@pytest.mark.parametrize(("trained", "moving"), [("expert+vision", {"vision_tower", "multi_modal_projector"}), ("all", {"vision_tower", "multi_modal_projector", "language_model"})])
+def test_the_switch_says_what_of_the_backbone_moves(experiment, trained, moving):
+    settings, store, _, _ = experiment
+    train_joint(settings, store, "all", 0, trained)
+    moved = changed(weights(store.backbone("all")), weights(store.policy("all", 0, trained)))
+    parts = {name.split(".")[2] for name in moved if name.startswith("backbone.model.")}
+    assert parts == moving
+
+
+def test_a_larger_share_of_a_set_holds_the_smaller_one(experiment):
+    _, store, _, _ = experiment
+    whole, part = (Texts(store.root / "set", (), share, 32, "area") for share in (1.0, 0.5))
+    assert 0 < len(part.pictures) < len(whole.pictures)
+    assert {record.id for record in part.records} < {record.id for record in whole.records}
