@@ -95,7 +95,7 @@ class Reasoning:
     def _image(self, request) -> tuple[np.ndarray, Header]:
         """The request's own image, else the camera's newest. Raises Fault."""
         if not request.image:
-            return self.views.newest_image(request.camera)
+            return self.views.newest_image(request.camera, self.settings().observation_timeout)
         try:
             return colour(request.image[0]), request.image[0].header
         except InputError as error:

@@ -53,7 +53,7 @@ class Settings:
 
     goal_policy: str = parameter(REJECT, "what a goal meets while another runs; reject: BUSY; preempt: takes its place", choices=(REJECT, PREEMPT))
     default_timeout: float = parameter(60.0, "s, for goals without a timeout", low=0.1)
-    observation_timeout: float = parameter(2.0, "s to wait for a view", low=0.05)
+    observation_timeout: float = parameter(2.0, "s to wait for a view, or for the picture a question is about", low=0.05)
     controller_timeout: float = parameter(5.0, "s of wall clock a goal waits for a controller that takes chunks and answers, before its first chunk", low=0.05)
     verdict_timeout: float = parameter(1.0, "s of wall clock to wait for the controller's verdict on a chunk", low=0.05)
     inference_timeout: float = parameter(30.0, "s of wall clock one chunk may take; the goal then fails and the arm holds", low=0.05, high=3600.0)

@@ -126,20 +126,27 @@ class Views:
                     continue
             return self._join(frames)
 
-    def newest_image(self, camera: str) -> tuple[np.ndarray, Header]:
-        """RGB uint8 (h, w, 3) and header of a camera's newest frame (first camera: empty name). Raises Fault."""
+    def newest_image(self, camera: str, timeout: float = 0.0, clock: Callable[[], float] = time.monotonic) -> tuple[np.ndarray, Header]:
+        """RGB uint8 (h, w, 3) and header of a camera's newest frame (first camera: empty name), no older than max_age.
+
+        Raises Fault telling why there is none after `timeout` s of `clock`: cameras take a moment to be discovered.
+        """
         name = camera or self.embodiment.cameras[0].name
         if name not in self._frames:
             raise Fault(ResultCode.BAD_GOAL, f"embodiment {self.embodiment.name!r} has no camera {name!r}; it has {list(self._frames)}")
-        with self._changed:
-            newest = self._frames[name][-1] if self._frames[name] else None
-        if newest is None:
-            raise self._no_image(name)
-        stamp, frame = newest
-        age = self._now() - stamp
-        if not -FUTURE <= age <= self.max_age:
-            raise Fault(ResultCode.STALE_OBSERVATION, f"the newest image on {self.topics[name]!r} {self._untimely(age)}")
-        return self._pixels(name, frame), frame.header
+        deadline = clock() + timeout
+        while True:
+            with self._changed:
+                stamp, frame = self._frames[name][-1] if self._frames[name] else (-np.inf, None)
+                age = self._now() - stamp
+                if not -FUTURE <= age <= self.max_age:
+                    if clock() < deadline:
+                        self._changed.wait(0.05)
+                        continue
+                    if frame is None:
+                        raise self._no_image(name)
+                    raise Fault(ResultCode.STALE_OBSERVATION, f"the newest image on {self.topics[name]!r} {self._untimely(age)}")
+            return self._pixels(name, frame), frame.header
 
     def lag(self, camera: str) -> float:
         """s that a camera's newest stamp is behind the newest of all cameras; infinite before its first image."""

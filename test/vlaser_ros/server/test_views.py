@@ -119,6 +119,29 @@ def test_a_picture_that_is_too_old_is_no_view():
         made.newest_image("")
 
 
+@pytest.mark.parametrize("earlier", [None, NOW - 5.0])
+def test_a_question_waits_for_a_camera_that_is_not_yet_known(earlier):
+    made, times = views(), iter(range(100))
+    if earlier is not None:
+        made.on_image("image_0", picture(earlier))
+
+    def clock() -> float:
+        passed = next(times)
+        if passed == 3:
+            made.on_image("image_0", picture(NOW))
+        return passed
+
+    assert made.newest_image("", timeout=5.0, clock=clock)[1].stamp.sec == NOW
+    assert next(times) == 4, "not a look longer than needed"
+
+
+def test_a_question_waits_no_longer_than_told():
+    times = iter(range(100))
+    with pytest.raises(Fault, match="no image was received"):
+        views().newest_image("", timeout=3.0, clock=lambda: next(times))
+    assert next(times) == 4
+
+
 def test_joints_that_stopped_before_the_picture_are_not_carried_over():
     made = views()
     made.on_joints(joints(NOW - 0.3))
