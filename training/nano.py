@@ -16,6 +16,7 @@ import dataclasses
 import hashlib
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import torch
@@ -82,6 +83,8 @@ class Sft:
     policy_share: float = 0.7
     """Share of batches made of the policy's own prompt; the rest are conversations."""
     turns: int = 2
+    attention: Literal["causal", "prefix"] = "prefix"
+    """How a picture and its first question are read; prefix: both ways, as the policy's prompt is."""
     number_width: float = 6.0
     init_from: Path | None = None
     """A nano checkpoint to go on from, with its tokenizer and its expert; without it everything begins at random."""
@@ -123,9 +126,11 @@ class Sft:
     def beginning(self) -> tuple[Vlaser, PreTrainedTokenizerBase]:
         if self.init_from is not None:
             checkpoint = load_checkpoint(self.init_from)
-            return checkpoint.model, checkpoint.tokenizer
+            model = checkpoint.model
+            model.config = dataclasses.replace(model.config, attention=self.attention)
+            return model, checkpoint.tokenizer
         tokenizer = train_nano_tokenizer(corpus())
-        model = Vlaser(nano(len(tokenizer)), tokenizer.convert_tokens_to_ids(IMAGE))
+        model = Vlaser(dataclasses.replace(nano(len(tokenizer)), attention=self.attention), tokenizer.convert_tokens_to_ids(IMAGE))
         torch.nn.init.trunc_normal_(model.backbone.model.vision_tower.embeddings.position_embeddings, std=0.02)
         return model, tokenizer
 

@@ -193,6 +193,7 @@ def test_every_transition_is_announced(site):
 def test_shutting_down_is_final(serving):
     with serving() as made:
         made.client.send("go")
+        until(lambda: made.server.goals.running, "the goal's beginning")
         assert made.change("shutdown")
         assert made.state() == "finalized"
         assert made.client.result(PATIENCE).error_code == ResultCode.SHUTDOWN
