@@ -47,7 +47,7 @@ from vlaser_core.train.views import filled
 
 # What a picture is asked about in stage 1 besides the policy's own prompt; names given twice are asked twice as often.
 FAMILIES = (
-    "ground_box", "ground_box", "ground_point", "ground_point", "ground_point", "gripper_point", "affordance", "placement", "presence", "colour",
+    *("ground_box",) * 4, *("ground_point",) * 6, "gripper_point", "affordance", "placement", "presence", "colour",
     "name_at", "objects", "gripper_state", "phase", "next_action", "done", "spatial_image", "spatial_robot", "nearest", "plan", "plan",
 )  # fmt: skip
 

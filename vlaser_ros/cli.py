@@ -17,6 +17,7 @@ What a user got wrong is one line on stderr and exit code 2; Ctrl-C is 130. `up`
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Sequence
 
@@ -24,12 +25,31 @@ PROG = "vlaser"
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Run a command line and exit: 0 done, 1 ran but failed, 2 wrong input, 130 interrupted."""
+    """Run a command line and exit: 0 done, 1 ran but failed, 2 wrong input, 130 interrupted, 141 nobody reads on (`| head`)."""
     try:
-        sys.exit(run(arguments))
+        try:
+            code = run(arguments)
+        except SystemExit as leaving:  # after --help
+            code = leaving.code
+        sys.stdout.flush()  # here, where a reader that is gone can be told from a failure
+        sys.exit(code)
     except KeyboardInterrupt:
         print(f"{PROG}: interrupted", file=sys.stderr)
         sys.exit(130)
+    except BrokenPipeError:
+        if not _nobody_reads():
+            raise
+        sys.exit(141)
+
+
+def _nobody_reads() -> bool:
+    """Whether it is our own output that broke, and not a connection of the command's. Python then has nothing left to flush at its end."""
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return True
+    return False
 
 
 def run(arguments: Sequence[str] | None = None) -> int:

@@ -162,3 +162,30 @@ def test_reasoning_refuses_in_words_where_ros_is_absent():
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert result.stdout.strip() == "2 2"
     assert "no picture file" in result.stderr and "needs ROS 2's 'rclpy'" in result.stderr and "Traceback" not in result.stderr
+
+
+@pytest.mark.parametrize("shown", ["['train', 'flow', '--help']", "['data', 'stats', 'nowhere']"])
+def test_a_reader_that_leaves_early_ends_the_command_without_a_word(shown):
+    # A pipe without its reading end from the beginning: what `| head` comes to, without the race.
+    program = f"""
+import os, sys
+from vlaser_ros.cli import main
+reading, writing = os.pipe()
+os.close(reading)
+os.dup2(writing, 1)
+print("something")
+main({shown})
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 141 and "Traceback" not in done.stderr and "BrokenPipe" not in done.stderr
+
+
+def test_a_connection_of_the_command_that_breaks_is_no_reader_that_left(monkeypatch):
+    from vlaser_ros import cli
+
+    def broken(arguments):
+        raise BrokenPipeError("of a socket")
+
+    monkeypatch.setattr(cli, "run", broken)
+    with pytest.raises(BrokenPipeError, match="of a socket"):
+        cli.main([])

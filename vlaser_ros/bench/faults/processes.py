@@ -134,6 +134,8 @@ def interrupted(rig, quick: bool) -> Finding:
                 wrong.append(f"{what}: the last command is a motion")
         if code != 0:
             wrong.append(f"{what}: exit code {code}")
+        if name != SERVER and not rig.client.is_done():
+            rig.client.cancel()  # a goal outlives a driver that is back before its next view is due
         rig.start(name)
     return Finding(
         "SIGINT and SIGTERM to server, controller and driver while the arm moves",
