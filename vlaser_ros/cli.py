@@ -18,6 +18,7 @@ What a user got wrong is one line on stderr and exit code 2; Ctrl-C is 130. `up`
 from __future__ import annotations
 
 import os
+import select
 import sys
 from collections.abc import Sequence
 
@@ -44,12 +45,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 def _nobody_reads() -> bool:
     """Whether it is our own output that broke, and not a connection of the command's. Python then has nothing left to flush at its end."""
-    try:
-        sys.stdout.flush()
-    except BrokenPipeError:
+    output = select.poll()
+    output.register(sys.stdout, 0)  # what is told of a pipe without a reader, POLLERR, needs no asking
+    broken = bool(output.poll(0))
+    if broken:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return True
-    return False
+    return broken
 
 
 def run(arguments: Sequence[str] | None = None) -> int:
