@@ -8,10 +8,11 @@ Success is the flag at the final step; "at any step" is reported beside it under
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections import deque
+from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from multiprocessing import get_context
 from pathlib import Path
 
@@ -28,7 +29,9 @@ from vlaser_core.evaluate.report.media import Reel
 from vlaser_core.processing.actions import joint_waypoints
 from vlaser_core.types import ActionChunk, Observation
 
+Look = tuple[Observation, str, int]  # what is seen, the instruction, and the chunk's seed
 Policy = Callable[[Observation, str, int], ActionChunk]
+PolicyOfMany = Callable[[Sequence[Look]], Sequence[ActionChunk]]
 TRAINING_SEEDS = 1_000_000  # recorders draw from here on; evaluation stays below
 GROUNDING_SEEDS = 500_000
 
@@ -49,6 +52,35 @@ class Episode:
 
 def run_episode(world: Tabletop, policy: Policy, task: str, seed: int, executed_steps: int | None = None, filmed: bool = False) -> Episode:
     """Reset to (task, seed) and let `policy(observation, instruction, chunk_seed)` drive for the task's number of steps."""
+    return run_together([world], lambda looks: [policy(*look) for look in looks], [(task, seed)], executed_steps, filmed)[0]
+
+
+def run_together(
+    worlds: Sequence[Tabletop], policy: PolicyOfMany, jobs: Sequence[tuple[str, int]], executed_steps: int | None = None, filmed: bool = False
+) -> list[Episode]:
+    """Episodes of all (task, seed), as many at once as there are worlds; `policy` is given the looks of those that run."""
+    done: dict[int, Episode] = {}
+    waiting, free = deque(enumerate(jobs)), list(worlds)
+    running: list[tuple[int, Tabletop, Generator, Look]] = []
+    while waiting or running:
+        while waiting and free:
+            number, (task, seed) = waiting.popleft()
+            world = free.pop()
+            played = _played(world, task, seed, executed_steps, filmed)
+            running.append((number, world, played, next(played)))
+        chunks = policy([look for *_, look in running])
+        going, running = running, []
+        for (number, world, played, _), chunk in zip(going, chunks, strict=True):
+            try:
+                running.append((number, world, played, played.send(chunk)))
+            except StopIteration as end:
+                done[number] = end.value
+                free.append(world)
+    return [done[number] for number in range(len(jobs))]
+
+
+def _played(world: Tabletop, task: str, seed: int, executed_steps: int | None, filmed: bool) -> Generator[Look, ActionChunk, Episode]:
+    """One episode: gives what is seen, and takes the chunk to execute."""
     world.reset(task, seed)
     horizon = world.embodiment.action.horizon
     steps_per_chunk = executed_steps or horizon
@@ -59,7 +91,7 @@ def run_episode(world: Tabletop, policy: Policy, task: str, seed: int, executed_
     while taken < world.max_steps():
         observation = world.observe()
         joints, _ = world.joint_state()
-        chunk = policy(observation, world.instruction, seed * 1000 + taken)
+        chunk = yield observation, world.instruction, seed * 1000 + taken
         times.append(chunk.inference_s)
         if reel is not None:
             reel.add(observation, chunk)
@@ -77,10 +109,6 @@ def run_episode(world: Tabletop, policy: Policy, task: str, seed: int, executed_
     return Episode(task, seed, success, success_any, len(times), unreachable, tuple(times), reel.film())
 
 
-def _engine_policy(engine, flow_steps: int | None = None) -> Policy:
-    return lambda observation, instruction, seed: engine.predict(observation, instruction, seed=seed, steps=flow_steps)
-
-
 @dataclass(frozen=True)
 class _Setup:
     """What a worker process needs: the model, where and in which type it runs, and how the world is drawn."""
@@ -93,11 +121,11 @@ class _Setup:
 
 
 @lru_cache(maxsize=1)
-def _resources(setup: _Setup):
-    """The engine and world of a worker process, built once. torch is loaded here, not where the table is printed."""
+def _resources(setup: _Setup, together: int = 1):
+    """The engine and worlds of a worker process, built once. torch is loaded here, not where the table is printed."""
     from vlaser_core.engine import Engine
 
-    return Engine.load(setup.checkpoint, setup.device, setup.dtype, setup.threads), Tabletop(setup.renderer)
+    return Engine.load(setup.checkpoint, setup.device, setup.dtype, setup.threads), [Tabletop(setup.renderer) for _ in range(together)]
 
 
 def evaluate(
@@ -114,26 +142,29 @@ def evaluate(
     dtype: str = "float32",
     threads: int = 1,
     films: bool = False,
+    together: int = 1,
 ) -> dict:
     """`episodes` rollouts a task with seeds from `seed` on; the summary that the command prints as JSON. threads: a worker. films: each episode that
-    `progress` is told has one.
+    `progress` is told has one. together: episodes that a worker plays at once; their chunks are computed in one batch, and so are the
+    times told.
 
     Raises InputError for an unknown task, no episodes, or seeds that reach those of the training data.
     """
     unknown = sorted(set(tasks) - set(TASKS))
     if unknown:
         raise InputError(f"unknown tasks {', '.join(unknown)}; known: {', '.join(TASKS)}")
-    if episodes < 1:
-        raise InputError(f"an evaluation needs at least one episode a task, got {episodes}")
+    if min(episodes, together) < 1:
+        raise InputError(f"an evaluation needs at least one episode a task, and one at once; got {episodes} and {together}")
     if not 0 <= seed <= GROUNDING_SEEDS - episodes:
         raise InputError(f"evaluation seeds lie in 0…{GROUNDING_SEEDS - 1}; those from {TRAINING_SEEDS} on were trained on")
     started = time.monotonic()
     jobs = [(task, seed + index) for index in range(episodes) for task in tasks]
     # Small batches, so that progress shows and no worker is left with a long tail.
-    batches = [jobs[first : first + 4] for first in range(0, len(jobs), 4)]
+    size = 4 * together
+    batches = [jobs[first : first + size] for first in range(0, len(jobs), size)]
     done: list[Episode] = []
     with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
-        for result in pool.map(_Worker(_Setup(checkpoint, renderer, device, dtype, threads), executed_steps, flow_steps, films), batches):
+        for result in pool.map(_Worker(_Setup(checkpoint, renderer, device, dtype, threads), executed_steps, flow_steps, films, together), batches):
             for episode in result:
                 done.append(episode)
                 progress(episode)
@@ -143,22 +174,24 @@ def evaluate(
         "renderer": choose_renderer(renderer),
         "executed_steps": executed_steps or load_embodiment("widowx").action.horizon,
         "flow_steps": flow_steps,
+        "together": together,
         "wall_s": round(time.monotonic() - started, 1),
     }
 
 
 @dataclass(frozen=True)
 class _Worker:
-    """A batch of episodes in a worker process; engine and world are built once a process."""
+    """A batch of episodes in a worker process; engine and worlds are built once a process."""
 
     setup: _Setup
     executed_steps: int | None
     flow_steps: int | None = None
     films: bool = False
+    together: int = 1
 
     def __call__(self, jobs: Sequence[tuple[str, int]]) -> list[Episode]:
-        engine, world = _resources(self.setup)
-        return [run_episode(world, _engine_policy(engine, self.flow_steps), task, seed, self.executed_steps, self.films) for task, seed in jobs]
+        engine, worlds = _resources(self.setup, self.together)
+        return run_together(worlds, partial(engine.predict_together, steps=self.flow_steps), jobs, self.executed_steps, self.films)
 
 
 def summarise(episodes: Sequence[Episode], tasks: Sequence[str]) -> dict:
@@ -197,7 +230,7 @@ def evaluate_grounding(
     Pictures alternate over tasks and over source and target; an object with fewer than 40 visible pixels of 320 × 240 is
     passed over (nobody could point at it) and counted under `skipped`. No point is a miss.
     """
-    engine, world = _resources(_Setup(checkpoint, renderer, device, dtype, threads))
+    engine, (world,) = _resources(_Setup(checkpoint, renderer, device, dtype, threads))
     camera = world.embodiment.cameras[0]
     hits: dict[str, list[bool]] = {}
     done, index = 0, 0

@@ -32,6 +32,20 @@ def test_the_same_seed_gives_the_same_actions(engine, view):
     assert np.array_equal(first, second) and not np.array_equal(first, other)
 
 
+def test_chunks_predicted_together_are_those_predicted_alone(engine, view, picture):
+    other = Observation({"image_0": 255 - picture}, np.linspace(-0.1, 0.1, 7), stamp=13.0)
+    # Instructions of different lengths: the shorter prompt is padded.
+    requests = [(view, "go", 3), (other, "put the carrot on the plate beside the towel", 4), (view, "put carrot on plate", 3)]
+    together = engine.predict_together(requests)
+    for chunk, (observation, text, seed) in zip(together, requests, strict=True):
+        alone = engine.predict(observation, text, seed=seed)
+        np.testing.assert_allclose(chunk.actions, alone.actions, atol=1e-5)
+        assert chunk.stamp == observation.stamp
+    assert engine.predict_together([]) == []
+    with pytest.raises(InputError, match="empty"):
+        engine.predict_together([*requests, (view, "", 1)])
+
+
 @pytest.mark.parametrize("wrong", [{"steps": 0}, {"method": "rk4"}])
 def test_a_flow_that_cannot_be_integrated_is_refused(engine, view, wrong):
     with pytest.raises(InputError, match="flow step|integration method"):

@@ -125,6 +125,7 @@ class EvalTabletop(Loading):
     seed: int = 0  # of the first episode
     tasks: tuple[str, ...] = ()  # all by default
     workers: int = 2  # processes
+    together: int = 1  # episodes a worker plays at once, their chunks computed in one batch: faster, and inference times are then the batch's
     executed_steps: int | None = None  # of each chunk before looking again; the whole chunk by default
     flow_steps: int | None = None  # of the chunk's integration; the checkpoint's own number by default
     grounding: int = 200  # unseen pictures in which objects are pointed to as well; 0 leaves that out

@@ -28,6 +28,7 @@ class Evaluation(Protocol):
     seed: int
     tasks: tuple[str, ...]
     workers: int
+    together: int
     executed_steps: int | None
     flow_steps: int | None
     grounding: int
@@ -38,8 +39,10 @@ class Evaluation(Protocol):
 
 def evaluate_world(options: Evaluation) -> int:
     """Run the episodes; with `json` only the JSON line is on stdout, progress is on stderr either way."""
-    if options.workers < 1 or options.grounding < 0:
-        raise InputError(f"workers must be at least 1 and grounding at least 0, got {options.workers} and {options.grounding}")
+    if min(options.workers, options.together) < 1 or options.grounding < 0:
+        raise InputError(
+            f"workers and together must be at least 1 and grounding at least 0, got {options.workers}, {options.together} and {options.grounding}"
+        )
     from vlaser_core.checkpoint.folder import shipped_checkpoint
     from vlaser_core.engine import check_device, dtype_of
     from vlaser_ros.commands.inspection import describe
@@ -72,6 +75,7 @@ def evaluate_world(options: Evaluation) -> int:
             tasks=tasks,
             renderer=options.renderer,
             workers=options.workers,
+            together=options.together,
             executed_steps=options.executed_steps,
             flow_steps=options.flow_steps,
             progress=played,

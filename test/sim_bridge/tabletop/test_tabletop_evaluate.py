@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from sim_bridge.tabletop import ScriptedExpert, Tabletop
-from sim_bridge.tabletop.evaluate import Episode, evaluate, run_episode, summarise
+from sim_bridge.tabletop.evaluate import Episode, evaluate, run_episode, run_together, summarise
 from sim_bridge.tabletop.rollouts import record_rollouts
 from vlaser_core.data.scenes import load_scenes
 from vlaser_core.errors import InputError
@@ -61,6 +61,30 @@ def test_an_episode_is_filmed_where_that_is_asked_and_its_film_stays_out_of_the_
     assert "film" not in summarise([episode], [TASK])["rollouts"][0]
 
 
+def test_episodes_played_together_are_those_played_alone(world):
+    other = Tabletop("rays")
+    other.render = world.render
+    jobs = [(TASK, 3), ("widowx_put_eggplant_in_basket", 4), (TASK, 5)]  # of different lengths
+    batches = []
+
+    def drift(look) -> ActionChunk:
+        observation, _, seed = look
+        actions = np.zeros((4, 7))
+        actions[:, :3] = np.random.default_rng(seed).normal(0, 0.01, 3)
+        return ActionChunk(actions, observation.stamp, 0.2, 0.01)
+
+    def drift_all(looks) -> list[ActionChunk]:
+        batches.append(len(looks))
+        return [drift(look) for look in looks]
+
+    try:
+        together = run_together([world, other], drift_all, jobs)
+    finally:
+        other.close()
+    assert together == [run_episode(world, lambda *look: drift(look), task, seed) for task, seed in jobs]
+    assert sum(batches) == sum(episode.chunks for episode in together) and batches.count(2) >= 20
+
+
 def test_success_is_the_flag_at_the_final_step():
     lost = Episode(TASK, 0, False, True, 20, 0, (0.1,))
     kept = Episode(TASK, 1, True, True, 20, 0, (0.3,))
@@ -69,7 +93,7 @@ def test_success_is_the_flag_at_the_final_step():
     assert summary["inference_ms"]["median"] == 200.0
 
 
-@pytest.mark.parametrize("options", [{"tasks": ("fly",)}, {"episodes": 0}, {"seed": 1_000_000}, {"seed": -1}])
+@pytest.mark.parametrize("options", [{"tasks": ("fly",)}, {"episodes": 0}, {"seed": 1_000_000}, {"seed": -1}, {"together": 0}])
 def test_an_evaluation_that_makes_no_sense_is_refused_before_it_starts(options):
     with pytest.raises(InputError):
         evaluate(None, **options)

@@ -15,7 +15,7 @@ from vlaser_core.errors import InputError
 from vlaser_core.evaluate.report.simulation import interval_of_mean
 
 # Of a run, not of what was asked for: two runs differ in them without being different evaluations.
-_PASSING = {"wall_s", "out", "command", "versions", "created", "inference_ms", "chunks", "unreachable_chunks", "threads", "workers", "batch", "seconds"}
+_PASSING = {"wall_s", "out", "command", "versions", "created", "inference_ms", "chunks", "unreachable_chunks", "threads", "workers", "together", "batch", "seconds"}
 
 
 @dataclass(frozen=True)
