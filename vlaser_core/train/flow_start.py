@@ -19,7 +19,8 @@ from vlaser_core.processing.normalization import Statistics, load_statistics
 from vlaser_core.processing.tokenizer import IMAGE, load_tokenizer
 from vlaser_core.train.flow_recipe import FlowRecipe
 
-_MUCH = 0.5  # of the values beyond the percentiles: a robot's own have two in a hundred there
+_MUCH = 0.5  # of the values far beyond the percentiles: a robot's own have less than two in a hundred there
+_FAR = 0.1  # of the percentiles' distance: a gripper that is wide open all day lies on its limit, a hair beyond what another day's percentile was
 _PROMPT = 128  # tokens of a prompt besides its pictures'
 
 
@@ -48,15 +49,18 @@ def statistics_for(recipe: FlowRecipe, samples: Samples, robot: Embodiment, say:
         ("action", statistics.action, samples.actions, robot.action.names, robot.action.gripper_dims),
         ("proprio", statistics.proprio, samples.proprio, robot.proprio.names, ()),
     ):
+        slack = _FAR * (spread.p99 - spread.p01)
+        far = ((values < spread.p01 - slack) | (values > spread.p99 + slack)).mean(0)
         beyond = ((values < spread.p01) | (values > spread.p99)).mean(0)
-        beyond[list(skipped)] = 0.0
-        worst = int(np.argmax(beyond))
-        if beyond[worst] > _MUCH:
+        far[list(skipped)] = beyond[list(skipped)] = 0.0
+        worst = int(np.argmax(far))
+        if far[worst] > _MUCH:
             raise CheckpointError(
-                f"{path} is of another robot, or in other units: {beyond[worst]:.0%} of this data's {what} {names[worst]!r} "
-                f"({values[:, worst].min():.4g}…{values[:, worst].max():.4g}) lie beyond its percentiles "
+                f"{path} is of another robot, or in other units: {far[worst]:.0%} of this data's {what} {names[worst]!r} "
+                f"({values[:, worst].min():.4g}…{values[:, worst].max():.4g}) lie far beyond its percentiles "
                 f"({spread.p01[worst]:.4g}…{spread.p99[worst]:.4g}); use the data's own: --statistics data"
             )
+        worst = int(np.argmax(beyond))
         say(f"{path}: at most {beyond[worst]:.1%} of a value lie beyond its percentiles ({what} {names[worst]!r}) and are clipped")
     return statistics
 

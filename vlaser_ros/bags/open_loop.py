@@ -14,6 +14,7 @@ from typing import Literal
 
 import numpy as np
 
+from vlaser_core.data.robot.adapt import noticeable
 from vlaser_core.embodiment import Embodiment, replace
 from vlaser_core.errors import InputError
 from vlaser_core.evaluate.open_loop import OpenLoop, compare, percentiles
@@ -30,7 +31,8 @@ STILLS = 12  # pictures kept for the page, at most
 
 @dataclass(frozen=True)
 class Options:
-    """instruction: empty: what the bag says. stride: of the pictures (motion) or chunks. limit: chunks, 0: all. seed: of the first noise."""
+    """instruction: empty: what the bag says. stride: of the pictures (motion) or chunks. limit: chunks, 0: all. seed: of the first noise.
+    drop_idle: leave out pictures after which the arm stood still for a step (motion)."""
 
     instruction: str = ""
     against: Against = "auto"
@@ -38,6 +40,7 @@ class Options:
     limit: int = 0
     seed: int = 0
     max_age: float | None = None
+    drop_idle: bool = False
     sync_tolerance: float = SYNC_TOLERANCE
     joints_tolerance: float = JOINTS_TOLERANCE
 
@@ -91,12 +94,15 @@ def open_loop(bag: Bag, engine, sources: Sources, options: Options, progress: Ca
     chunks = [chunk for chunk in recorded_chunks(bag, robot) if chunk.accepted and chunk.actions.shape == (robot.action.horizon, robot.action_dim)]
     if options.against == "chunks" and not chunks:
         raise InputError(f"{bag.path} holds no accepted action chunk of {robot.name!r}; use --against motion")
+    if options.drop_idle and chunks and options.against != "motion":
+        raise InputError("accepted chunks are compared where the policy looked, which was never idle; --drop-idle is for --against motion")
     by_chunks = bool(chunks) and options.against != "motion"
     instructions = Instructions(bag)
     if not options.instruction and not instructions.source:
         raise InputError(f"{bag.path} does not say what the robot was told; give --instruction")
     outcome = Outcome(sources, "chunks" if by_chunks else "motion", seconds=bag.seconds)
-    task = _AgainstChunks(chunks, options) if by_chunks else _AgainstMotion(motion_of(bag, robot, sources.joints, options.joints_tolerance), options)
+    motion = None if by_chunks else motion_of(bag, robot, sources.joints, options.joints_tolerance)
+    task = _AgainstChunks(chunks, options) if motion is None else _AgainstMotion(motion, options, robot)
     tolerances = {"sync_tolerance": options.sync_tolerance, "joints_tolerance": options.joints_tolerance}
     views = BagViews(bag, sources, max_age=options.max_age, wanted=task.wanted, **tolerances)
     every = 1
@@ -156,8 +162,9 @@ class _AgainstChunks:
 
 
 class _AgainstMotion:
-    def __init__(self, motion: Motion, options: Options) -> None:
+    def __init__(self, motion: Motion, options: Options, robot: Embodiment) -> None:
         self._motion, self._stride, self._count = motion, options.stride, -1
+        self._drop_idle, self._robot = options.drop_idle, robot
         self.total = options.limit
 
     def wanted(self, stamp: float) -> bool:
@@ -165,7 +172,10 @@ class _AgainstMotion:
         return self._count % self._stride == 0
 
     def recorded(self, seen: Seen, outcome: Outcome) -> np.ndarray:
-        return self._motion.chunk(seen.view.stamp)
+        chunk = self._motion.chunk(seen.view.stamp)
+        if self._drop_idle and (np.abs(chunk - _still(self._robot, seen))[0] <= noticeable(self._robot.action.names)).all():
+            raise InputError("the arm stood still")
+        return chunk
 
 
 def _still(robot: Embodiment, seen: Seen) -> np.ndarray:

@@ -39,7 +39,7 @@ def evaluate_bag(options: EvalBag) -> int:
         bar = Progress("[progress.description]{task.description}", BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), console=Console(stderr=True))
         with bar as progress:
             line = progress.add_task("chunks", total=None)
-            chosen = Options(options.instruction, options.against, options.stride, options.limit, options.seed, options.max_age)
+            chosen = Options(options.instruction, options.against, options.stride, options.limit, options.seed, options.max_age, options.drop_idle)
             outcome = open_loop(bag, engine, sources, chosen, lambda done, total: progress.update(line, completed=done, total=total or None))
     policy, hold = outcome.errors(engine.checkpoint.statistics)
     summary = {
@@ -52,6 +52,7 @@ def evaluate_bag(options: EvalBag) -> int:
         "bag_seconds": round(outcome.seconds, 2),
         "frames": outcome.frames,
         "stride": options.stride,
+        "drop_idle": options.drop_idle,
         "seed": options.seed,
         "device": options.device,
         "dtype": options.dtype,

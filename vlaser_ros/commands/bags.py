@@ -62,6 +62,7 @@ class EvalBag(Loading, _Topics):
     limit: int = 0  # chunks at most; 0: all
     seed: int = 0  # of the first chunk's noise; the others follow
     max_age: float | None = None  # s, oldest view; the contract's by default
+    drop_idle: bool = False  # against motion: leave out pictures after which the arm stood still for a step, such as those in which it waited
     out: Path | None = None  # folder for report.html, summary.json and steps.csv
     json: bool = False  # only the result, as one JSON line
 

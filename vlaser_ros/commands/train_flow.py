@@ -35,7 +35,8 @@ def train_flow(recipe: FlowRecipe, only_json: bool) -> int:
 
     if join(recipe.device).leader:
         if not only_json:
-            console.print(f"{result.checkpoint}: try it with `vlaser eval` or `vlaser up`, --checkpoint {result.checkpoint}", highlight=False)
+            console.print(f"look at it: vlaser eval bag RECORDING --checkpoint {result.checkpoint}", highlight=False, soft_wrap=True)
+            console.print(f"drive: vlaser up {result.embodiment} checkpoint:={result.checkpoint}", highlight=False, soft_wrap=True)
         print(json.dumps(dataclasses.asdict(result)))
     return 0
 

@@ -150,6 +150,18 @@ def test_what_was_left_out_is_told(start, recorded):
     assert any("1 × camera missing" in text and "Map it" in text for text in start.told)
 
 
+def test_a_gripper_on_its_limit_all_day_is_no_other_robots(start, recorded, tmp_path):
+    start(recorded(0), out=tmp_path / "own", statistics="data")
+    path = tmp_path / "own/checkpoint/statistics.json"
+    content = json.loads(path.read_text(encoding="utf-8"))
+    content["proprio"]["p01"][6], content["proprio"]["p99"][6] = 0.0, 0.998
+    path.write_text(json.dumps(content), encoding="utf-8")
+    states = np.tile(np.array(content["proprio"]["mean"]), (6, 1))
+    states[:, 6] = (1.0, 1.0, 1.0, 1.0, 1.0, 0.5)
+    start(recorded({"number": 0, "proprio": states}), statistics=str(path))
+    assert any("at most 83.3% of a value lie beyond its percentiles (proprio 'gripper')" in text for text in start.told)
+
+
 def test_statistics_of_another_robot_are_refused(start, recorded, tiny_folder, tmp_path):
     start(recorded(0), out=tmp_path / "own", statistics="data")
     path = tmp_path / "own/checkpoint/statistics.json"

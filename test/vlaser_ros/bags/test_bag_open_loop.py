@@ -107,6 +107,20 @@ def test_motion_can_be_asked_for_where_there_are_chunks(episode, tmp_path):
         run(bare, Policy(true_motion), instruction="sway", against="chunks")
 
 
+def test_pictures_of_an_arm_that_waits_can_be_left_out(episode, tmp_path):
+    """Standing still would be right in most of a recording in which a policy was thinking."""
+    waits = episode(4.0, joints_at=lambda time: sway(min(time, START + 1.0))).write(tmp_path / "a.mcap")
+    every = run(waits, Policy(true_motion), instruction="sway")
+    moving = run(waits, Policy(true_motion), instruction="sway", drop_idle=True)
+    assert len(every.stamps) == 32 and len(moving.stamps) == 10 and max(moving.stamps) < START + 1.0
+    assert moving.missed["the arm stood still"] == 22
+    made = episode(2.0)
+    made.add(START + 0.1, "/vlaser/action_chunk", chunk_at(START, np.zeros((H, A)), 1))
+    made.add(START + 0.1, "/vlaser/chunk_verdict", verdict_of(1, True))
+    with pytest.raises(InputError, match="--drop-idle is for --against motion"):
+        run(made.write(tmp_path / "b.mcap"), Policy(true_motion), instruction="sway", drop_idle=True)
+
+
 def test_the_instruction_is_the_one_of_that_time(episode, tmp_path):
     made = episode(3.0)
     made.add(START, "/sim_driver/state", told("first"))

@@ -16,6 +16,9 @@ from vlaser_core.data.source import Damage, Unit
 from vlaser_core.errors import InputError
 
 
+_TRANSLATIONS = ("dx", "dy", "dz")
+
+
 @dataclass(frozen=True)
 class Adaptation:
     """cameras: the robot's camera → the data set's; none given: all as they are. proprio, actions: names of the values to keep,
@@ -86,18 +89,20 @@ class Adaptation:
 
 
 def moving(actions: np.ndarray, names: Sequence[str]) -> np.ndarray:
-    """Which steps (T,) of actions (T, A) move anything: a difference beyond half a millimetre or 5 mrad, a joint's way of 5 mrad
-    from the step before, or a gripper that is told something else than before. The first step counts as moving."""
+    """Which steps (T,) of actions (T, A) move anything: a difference beyond `noticeable`, a joint's way from the step before, or a
+    gripper that is told something else than before. The first step counts as moving."""
     changes = np.abs(np.diff(actions, axis=0, prepend=actions[:1]))
-    differences = any(name in ("dx", "dy", "dz") for name in names)
-    found = np.zeros(len(actions), bool)
-    for dim, name in enumerate(names):
-        if is_gripper(name):
-            found |= changes[:, dim] > 0.05
-        else:
-            found |= (np.abs(actions[:, dim]) if differences else changes[:, dim]) > (5e-4 if name in ("dx", "dy", "dz") else 5e-3)
+    if any(name in _TRANSLATIONS for name in names):
+        differences = [dim for dim, name in enumerate(names) if not is_gripper(name)]
+        changes[:, differences] = np.abs(actions[:, differences])
+    found = (changes > noticeable(names)).any(1)
     found[0] = True
     return found
+
+
+def noticeable(names: Sequence[str]) -> np.ndarray:
+    """What is a motion (A,) and not a sensor's noise: half a millimetre, 5 mrad, a twentieth of a gripper's way."""
+    return np.array([0.05 if is_gripper(name) else 5e-4 if name in _TRANSLATIONS else 5e-3 for name in names])
 
 
 def is_gripper(name: str) -> bool:
