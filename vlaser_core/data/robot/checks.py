@@ -80,7 +80,7 @@ def _cameras(episode: Episode, embodiment: Embodiment, pictures: bool) -> Iterat
         if camera.name not in episode.cameras:
             has = ", ".join(sorted(episode.cameras)) or "none"
             yield Finding(
-                "camera missing", f"no camera {camera.name!r}; the episode has {has}. Map it: cameras={{'{camera.name}': '<its name>'}}"
+                "camera missing", f"no camera {camera.name!r}; the episode has {has}. Map it: --cameras {camera.name}:=<its name>"
             )
         elif pictures:
             try:
@@ -94,7 +94,7 @@ def _rate(episode: Episode, embodiment: Embodiment) -> Iterator[Finding]:
     if abs(episode.rate_hz - wanted) > RATE_TOLERANCE * wanted:
         stride = round(episode.rate_hz / wanted)
         fits = stride > 1 and abs(episode.rate_hz / stride - wanted) <= RATE_TOLERANCE * wanted
-        advice = f"keep every {stride}th step: stride={stride}" if fits else "resample it, or train a contract with its rate_hz"
+        advice = f"keep every {stride}th step: --stride {stride}" if fits else "resample it, or train a contract with its rate_hz"
         yield Finding("another rate", f"recorded at {episode.rate_hz:g} Hz, {embodiment.name} acts at {wanted:g} Hz; {advice}")
 
 
@@ -106,7 +106,7 @@ def _dimensions(episode: Episode, embodiment: Embodiment) -> Iterator[Finding]:
         if len(names) != len(wanted):
             key = "proprio" if what == "proprio" else "actions"
             came = f"{len(names)} values ({', '.join(names)}), expected {len(wanted)} ({', '.join(wanted)})"
-            yield Finding(f"{what} of another size", f"{came}; choose: {key}=(…)")
+            yield Finding(f"{what} of another size", f"{came}; choose: --{key} <name> …")
 
 
 def _proprio_roles(embodiment: Embodiment) -> tuple[list[int], list[int]]:
@@ -137,7 +137,7 @@ def _angles(episode: Episode, embodiment: Embodiment) -> Iterator[Finding]:
         if largest[worst] > 2 * np.pi + RANGE_SLACK:
             yield Finding(
                 f"{what} in degrees",
-                f"{names[dims[worst]]!r} reaches {largest[worst]:.1f}, expected radians (below 6.3). Convert: degrees=True",
+                f"{names[dims[worst]]!r} reaches {largest[worst]:.1f}, expected radians (below 6.3). Convert: --degrees",
             )
             continue
         if what == "proprio" and embodiment.proprio.kind == "joints" or what == "action" and embodiment.action.kind == "joints":
@@ -171,16 +171,16 @@ def _grippers(episode: Episode, embodiment: Embodiment) -> Iterator[Finding]:
     states = _proprio_roles(embodiment)[1]
     good = True
     for what, values, dims, key in (
-        ("proprio", episode.proprio, states, "gripper_state"),
-        ("action", episode.actions, embodiment.action.gripper_dims, "gripper_action"),
+        ("proprio", episode.proprio, states, "--gripper-state"),
+        ("action", episode.actions, embodiment.action.gripper_dims, "--gripper-action"),
     ):
         for dim in dims:
             low, high = float(values[:, dim].min()), float(values[:, dim].max())
             if low < -0.25 or high > 1.25:
                 good = False
-                guess = "(-1, 1)" if high <= 1.25 else "(0, 100)" if low > -5 and high <= 105 else "(<closed>, <open>)"
+                guess = "-1 1" if high <= 1.25 else "0 100" if low > -5 and high <= 105 else "<closed> <open>"
                 yield Finding(
-                    f"{what} gripper is not openness", f"it spans {low:.2f}…{high:.2f}, expected 0 closed … 1 open. Convert: {key}={guess}"
+                    f"{what} gripper is not openness", f"it spans {low:.2f}…{high:.2f}, expected 0 closed … 1 open. Convert: {key} {guess}"
                 )
     if not good:
         return
@@ -190,7 +190,7 @@ def _grippers(episode: Episode, embodiment: Embodiment) -> Iterator[Finding]:
         agreement = _agreement(episode.actions[:, command], sign * episode.proprio[:, state])
         if agreement is not None and agreement < -0.6:
             came = f"commands and state of the gripper run against each other (correlation {agreement:.2f}); one of them is closedness"
-            advice = f"{came}. Turn it: gripper_state=(1, 0) or gripper_action=(1, 0)"
+            advice = f"{came}. Turn it: --gripper-state 1 0 or --gripper-action 1 0"
             yield Finding("gripper signs differ", advice)
 
 

@@ -70,14 +70,14 @@ def test_data_of_the_robot_passes():
 
 GOOD = episode()
 MISFITS = {
-    "camera missing": ({"cameras": {"top": black}}, "cameras={'image_0'"),
+    "camera missing": ({"cameras": {"top": black}}, "--cameras image_0:="),
     "camera without picture": ({"cameras": {"image_0": lambda steps: iter(())}}, "image_0"),
-    "another rate": ({"rate_hz": 30.0}, "stride=6"),
-    "proprio in degrees": ({"proprio": scaled(GOOD.proprio, [3, 4, 5], 57.3)}, "degrees=True"),
+    "another rate": ({"rate_hz": 30.0}, "--stride 6"),
+    "proprio in degrees": ({"proprio": scaled(GOOD.proprio, [3, 4, 5], 57.3)}, "--degrees"),
     "steps too long": ({"actions": scaled(GOOD.actions, [0, 1, 2], 1000)}, "millimetres"),
-    "action gripper is not openness": ({"actions": scaled(GOOD.actions, [6], 2, -1)}, r"gripper_action=\(-1, 1\)"),
-    "proprio gripper is not openness": ({"proprio": scaled(GOOD.proprio, [6], 100)}, r"gripper_state=\(0, 100\)"),
-    "gripper signs differ": ({"actions": scaled(GOOD.actions, [6], -1, 1)}, r"gripper_action=\(1, 0\)"),
+    "action gripper is not openness": ({"actions": scaled(GOOD.actions, [6], 2, -1)}, "--gripper-action -1 1"),
+    "proprio gripper is not openness": ({"proprio": scaled(GOOD.proprio, [6], 100)}, "--gripper-state 0 100"),
+    "gripper signs differ": ({"actions": scaled(GOOD.actions, [6], -1, 1)}, "--gripper-action 1 0"),
     "proprio of another size": ({"proprio": GOOD.proprio[:, :6], "proprio_names": NAMES[0][:6]}, "expected 7"),
 }
 
