@@ -14,6 +14,7 @@ import numpy as np
 from vlaser_core.data.truth import SURFACE, ObjectTruth, SceneTruth
 
 _COLOURS = {"red", "orange", "yellow", "green", "blue", "purple", "pink", "white", "black", "brown", "grey"}
+DEEP = 0.7  # of its greatest depth that a point lies inside of a thing at least
 _OPTION = re.compile(r"^([A-D])\. (.+)$", re.MULTILINE)
 
 
@@ -115,7 +116,7 @@ class Look:
         return next((thing for thing in self.truth.objects if thing.name == name), None)
 
     def is_point(self, values: tuple[int, ...], thing: ObjectTruth) -> bool:
-        """Is this a point of it, as near its middle as any?"""
+        """Is this a point of it, well inside, and as near its middle as any that is?"""
         if len(values) != 2 or not self.visible(thing):
             return False
         if self._drawn is None:
@@ -123,11 +124,15 @@ class Look:
         if self.at(values) is not thing:
             return False
         rows, columns = self._cells[thing.name]
-        across, down = 1000 / self.truth.pixels.width, 1000 / self.truth.pixels.height
-        # Near is measured in the map's own pixels.
+        pixels = self.truth.pixels
+        across, down = 1000 / pixels.width, 1000 / pixels.height
+        # Near and deep are measured in the map's own pixels, to about one of them: the point may be of a finer picture.
+        depth = _depth(rows, columns)
+        here = (rows == min(pixels.height - 1, int(values[1] / down))) & (columns == min(pixels.width - 1, int(values[0] / across)))
         away = math.hypot(values[0] / across - 0.5 - columns.mean(), values[1] / down - 0.5 - rows.mean())
-        least = float(np.hypot(columns - columns.mean(), rows - rows.mean()).min())
-        return away <= least + 1.5
+        surely = depth >= min(depth.max(), DEEP * depth.max() + 1.0)
+        least = float(np.hypot(columns - columns.mean(), rows - rows.mean())[surely].min())
+        return bool(depth[here].max() >= DEEP * depth.max() - 1.0) and away <= least + 1.5
 
     def touches(self, values: tuple[int, ...], thing: ObjectTruth) -> bool:
         """Does the point lie on it, to two pixels of the map?"""
@@ -175,3 +180,11 @@ class Look:
 
     def held(self) -> list[ObjectTruth]:
         return [thing for thing in self.truth.objects if thing.held]
+
+
+def _depth(rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
+    """Distance (n,) of each pixel of a thing to the nearest that is not of it; beyond the picture's edge nothing is."""
+    own = set(zip(rows.tolist(), columns.tolist(), strict=True))
+    beside = [(row + down, column + right) for row, column in own for down in (-1, 0, 1) for right in (-1, 0, 1)]
+    around = np.array(sorted(set(beside) - own))
+    return np.min([np.hypot(rows - row, columns - column) for row, column in around], axis=0)
