@@ -45,9 +45,11 @@ from vlaser_core.train.prefixes import PrefixStore
 from vlaser_core.train.processes import Processes, Share, join
 from vlaser_core.train.views import filled
 
+HALF_HIDDEN = 0.8  # visible fraction below which a thing counts as half hidden
+
 # What a picture is asked about in stage 1 besides the policy's own prompt; names given twice are asked twice as often.
 FAMILIES = (
-    *("ground_box",) * 4, *("ground_point",) * 6, "gripper_point", "affordance", "placement", "presence", "colour",
+    *("ground_box",) * 4, *("ground_point",) * 12, "gripper_point", "affordance", "placement", "presence", "colour",
     "name_at", "objects", "gripper_state", "phase", "next_action", "done", "spatial_image", "spatial_robot", "nearest", "plan", "plan",
 )  # fmt: skip
 
@@ -83,6 +85,8 @@ class Sft:
     policy_share: float = 0.7
     """Share of batches made of the policy's own prompt; the rest are conversations."""
     turns: int = 2
+    hidden_share: float = 0.5
+    """Share of a conversation batch whose scenes have something half hidden, by a gripper mostly: where pointing is hard."""
     attention: Literal["causal", "prefix"] = "prefix"
     """How a picture and its first question are read; prefix: both ways, as the policy's prompt is."""
     number_width: float = 6.0
@@ -100,6 +104,7 @@ class Sft:
         for parameter in model.expert_parameters():
             parameter.requires_grad_(False)
         scenes = usable(load_scenes(self.out / "scenes"))
+        hidden = np.flatnonzero([any(0 < thing.visible_fraction < HALF_HIDDEN for thing in truth.objects) for truth in scenes.truths])
         encoder, loss = SequenceEncoder(tokenizer, config), LanguageLoss(tokenizer, self.number_width)
 
         def loss_at(step: int) -> torch.Tensor:
@@ -107,6 +112,8 @@ class Sft:
             rows = rng.integers(len(scenes), size=self.batch)
             # The kind is drawn per step, not per row nor per rank: one kind is one length, and ranks finish together.
             as_policy = np.random.default_rng((self.seed, step)).random() < self.policy_share
+            if not as_policy and len(hidden):
+                rows = np.where(rng.random(self.batch) < self.hidden_share, rng.choice(hidden, self.batch), rows)
             sequences = []
             for row in rows:
                 truth = scenes.truths[row]

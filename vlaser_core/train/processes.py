@@ -7,6 +7,7 @@
 
 from __future__ import annotations
 
+import atexit
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -65,7 +66,14 @@ def join(device: str = "cpu") -> Processes:
         torch.cuda.set_device(own)
     if not dist.is_initialized():
         dist.init_process_group("nccl" if own.type == "cuda" else "gloo", timeout=_PATIENCE)
+        # Left to the interpreter's end, its threads now and then abort a run that had done all its work.
+        atexit.register(_leave)
     return Processes(dist.get_rank(), dist.get_world_size(), own)
+
+
+def _leave() -> None:
+    if dist.is_initialized():
+        dist.destroy_process_group()
 
 
 @dataclass(frozen=True)

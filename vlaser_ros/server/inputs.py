@@ -30,6 +30,7 @@ from vlaser_ros.server.settings import AUTO, BEST_EFFORT, Setup
 from vlaser_ros.server.views import Views
 
 IMAGE_DEPTH, JOINTS_DEPTH = 2, 20
+DISCOVERY = 5.0  # s after being configured in which a camera may not be known yet, on a computer that is busy
 
 
 class Inputs:
@@ -56,6 +57,7 @@ class Inputs:
             sync_tolerance=setup.sync_tolerance,
             joints_topic=self._resolve(joints),
             clock=clock.elapsed,
+            discovery=DISCOVERY,
         )
         try:
             # The joints first: of what has arrived together, a picture is then taken with its joints already there.

@@ -50,6 +50,7 @@ class Views:
 
     topics: one a camera, in the contract's order. now: the ROS clock in s. max_age: s, may be changed at any time.
     sync_tolerance: s between the first camera and each other one of a view. clock: s, for rates and ages of messages.
+    discovery: s from now on in which who has sent nothing yet may still have to be discovered, and is waited for.
     """
 
     def __init__(
@@ -63,6 +64,7 @@ class Views:
         sync_tolerance: float = 0.05,
         joints_topic: str = "joint_states",
         clock: Callable[[], float] = time.monotonic,
+        discovery: float = 0.0,
     ) -> None:
         self.embodiment, self.joints, self.max_age, self.sync_tolerance = embodiment, joints, max_age, sync_tolerance
         self.topics = dict(zip((camera.name for camera in embodiment.cameras), topics, strict=True))
@@ -75,6 +77,7 @@ class Views:
         self._kinematics = Kinematics(embodiment.arms[0])
         self._frames: dict[str, deque[Frame]] = {name: deque(maxlen=FRAMES_KEPT) for name in self.topics}
         self._changed = Condition()
+        self._discovered = time.monotonic() + discovery
 
     def on_image(self, camera: str, message: AnyImage | AnyCompressed) -> None:
         self.image_meters[camera].tick()
@@ -111,7 +114,8 @@ class Views:
     def wait(self, after: float, timeout: float, interrupted: Callable[[], bool] = lambda: False, clock: Callable[[], float] = time.monotonic) -> View:
         """The newest view all of whose images are stamped later than `after` (s) and none is older than max_age.
 
-        Raises Interrupted, or Fault telling which input is missing after `timeout` s of `clock` beyond `after` and now.
+        Raises Interrupted, or Fault telling which input is missing after `timeout` s of `clock` beyond `after` and now, or later
+        while it may yet be discovered.
         """
         deadline = clock() + timeout + max(0.0, after - self._now())
         while True:
@@ -120,7 +124,7 @@ class Views:
                 if frames is None:
                     if interrupted():
                         raise Interrupted
-                    if clock() >= deadline:
+                    if clock() >= deadline and not self._undiscovered(self.joints.newest_stamp() is None or not all(self._frames.values())):
                         raise self._explain(after)
                     self._changed.wait(0.05)
                     continue
@@ -129,7 +133,7 @@ class Views:
     def newest_image(self, camera: str, timeout: float = 0.0, clock: Callable[[], float] = time.monotonic) -> tuple[np.ndarray, Header]:
         """RGB uint8 (h, w, 3) and header of a camera's newest frame (first camera: empty name), no older than max_age.
 
-        Raises Fault telling why there is none after `timeout` s of `clock`: cameras take a moment to be discovered.
+        Raises Fault telling why there is none after `timeout` s of `clock`, or later while it may yet be discovered.
         """
         name = camera or self.embodiment.cameras[0].name
         if name not in self._frames:
@@ -140,13 +144,17 @@ class Views:
                 stamp, frame = self._frames[name][-1] if self._frames[name] else (-np.inf, None)
                 age = self._now() - stamp
                 if not -FUTURE <= age <= self.max_age:
-                    if clock() < deadline:
+                    if clock() < deadline or self._undiscovered(frame is None):
                         self._changed.wait(0.05)
                         continue
                     if frame is None:
                         raise self._no_image(name)
                     raise Fault(ResultCode.STALE_OBSERVATION, f"the newest image on {self.topics[name]!r} {self._untimely(age)}")
             return self._pixels(name, frame), frame.header
+
+    def _undiscovered(self, silent: bool) -> bool:
+        """Whether somebody who has sent nothing may yet be discovered."""
+        return silent and time.monotonic() < self._discovered
 
     def lag(self, camera: str) -> float:
         """s that a camera's newest stamp is behind the newest of all cameras; infinite before its first image."""

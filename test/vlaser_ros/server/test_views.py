@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import threading
 
 import numpy as np
 import pytest
@@ -133,6 +134,24 @@ def test_a_question_waits_for_a_camera_that_is_not_yet_known(earlier):
 
     assert made.newest_image("", timeout=5.0, clock=clock)[1].stamp.sec == NOW
     assert next(times) == 4, "not a look longer than needed"
+
+
+def test_who_has_sent_nothing_may_yet_be_discovered_and_is_waited_for():
+    made = Views(ROBOT, ["/front"], JointHistory(ROBOT), lambda: NOW, max_age=0.6, discovery=60.0)
+
+    def camera_comes() -> None:
+        made.on_joints(joints(NOW))
+        made.on_image("image_0", picture(NOW))
+
+    threading.Timer(0.3, camera_comes).start()
+    assert made.wait(-np.inf, 0.0).stamp == NOW
+    # Once known, nobody is waited for beyond the time.
+    with pytest.raises(Fault, match="no new image"):
+        made.wait(NOW, 0.0)
+    never = Views(ROBOT, ["/front"], JointHistory(ROBOT), lambda: NOW, max_age=0.6, discovery=0.2)
+    for ask in (lambda: never.wait(-np.inf, 0.0), lambda: never.newest_image("")):
+        with pytest.raises(Fault, match="no image was received"):
+            ask()
 
 
 def test_a_question_waits_no_longer_than_told():
