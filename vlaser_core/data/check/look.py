@@ -109,11 +109,13 @@ class Look:
         """The object at a point."""
         if self._drawn is None:
             return next((thing for thing in self.truth.objects if thing.point == point), None)
-        pixels = self.truth.pixels
-        column = min(pixels.width - 1, point[0] * pixels.width // 1000)
-        row = min(pixels.height - 1, point[1] * pixels.height // 1000)
-        name = pixels.names[self._drawn[row, column]]
+        name = self.truth.pixels.names[self._drawn[self._pixel(point)]]
         return next((thing for thing in self.truth.objects if thing.name == name), None)
+
+    def _pixel(self, point: tuple[int, ...]) -> tuple[int, int]:
+        """Row and column of the map at a point."""
+        pixels = self.truth.pixels
+        return min(pixels.height - 1, point[1] * pixels.height // 1000), min(pixels.width - 1, point[0] * pixels.width // 1000)
 
     def is_point(self, values: tuple[int, ...], thing: ObjectTruth) -> bool:
         """Is this a point of it, well inside, and as near its middle as any that is?"""
@@ -128,7 +130,8 @@ class Look:
         across, down = 1000 / pixels.width, 1000 / pixels.height
         # Near and deep are measured in the map's own pixels, to about one of them: the point may be of a finer picture.
         depth = _depth(rows, columns)
-        here = (rows == min(pixels.height - 1, int(values[1] / down))) & (columns == min(pixels.width - 1, int(values[0] / across)))
+        row, column = self._pixel(values)
+        here = (rows == row) & (columns == column)
         away = math.hypot(values[0] / across - 0.5 - columns.mean(), values[1] / down - 0.5 - rows.mean())
         surely = depth >= min(depth.max(), DEEP * depth.max() + 1.0)
         least = float(np.hypot(columns - columns.mean(), rows - rows.mean())[surely].min())
