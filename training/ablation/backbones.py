@@ -38,7 +38,7 @@ def train_backbone(settings: Ablation, store: Store, name: str, sets: dict[str, 
     texts = Texts(sets[what.data], what.categories, what.share, config.vision.image_size, config.resample)
     final = _learn(checkpoint, texts, loop, settings, store.backbone(name))
     save_checkpoint(checkpoint, store.backbone(name) / "checkpoint")
-    return {"records": len(texts), "pictures": len(texts.pictures), "updates": loop.steps, "samples": loop.steps * settings.text_batch, "loss": final}
+    return {"records": len(texts), "pictures": len(texts.pictures), "updates": loop.steps, "conversations": loop.steps * settings.text_batch, "loss": final}
 
 
 def _untrained(store: Store) -> Checkpoint:
@@ -58,9 +58,9 @@ def _learn(checkpoint: Checkpoint, texts: Texts, loop: LoopConfig, settings: Abl
 
     def loss_at(step: int) -> Weighted:
         rng = np.random.default_rng((0, step))
-        rows = rng.integers(len(texts), size=settings.text_batch)
-        batch = encoder.collate([encoder.record(texts.records[row], [1]) for row in rows], photometric(texts.pictures[texts.shown[rows]], rng))
-        return loss(model, batch)
+        shown = rng.integers(len(texts.pictures), size=settings.text_batch)
+        asked = [encoder.conversation(texts.conversation(picture, settings.turns, rng)) for picture in shown]
+        return loss(model, encoder.collate(asked, photometric(texts.pictures[shown], rng)))
 
     train(model, loss_at, loop, out, "stage1")
     return round(json.loads((out / "stage1.jsonl").read_text(encoding="utf-8").splitlines()[-1])["loss"], 4)

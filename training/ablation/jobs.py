@@ -60,9 +60,9 @@ def plan(settings: Ablation, store: Store) -> dict[str, Job]:
 
 def _add_sensitivity(add: Callable, settings: Ablation, store: Store, name: str, what: Sensitivity, seed: int) -> None:
     policy, needs = store.policy(what.backbone, seed, what.train), (f"policies-{what.backbone}",)
-    if what.train != "expert":
+    if what.train is not None:
         trained = f"joint-{what.backbone}-{what.train}-{seed}"
-        add(trained, (f"backbone-{what.backbone}",), lambda: _joint(settings, store, what, seed))
+        add(trained, needs, lambda: _joint(settings, store, what, seed))
         needs = (trained,)
     add(f"sensitivity-{name}-{seed}", needs, lambda: _episodes(settings, policy, what.executed, what.flow_steps))
 

@@ -1,4 +1,4 @@
-"""Stage 2, identical for every initialisation: the expert alone on prefixes that are computed once, or more of the model where asked."""
+"""Stage 2, identical for every initialisation: the expert alone on prefixes that are computed once; then, where asked, more of the model."""
 
 from __future__ import annotations
 
@@ -50,10 +50,10 @@ def train_policies(settings: Ablation, store: Store, initialisation: str) -> dic
 
 
 def train_joint(settings: Ablation, store: Store, initialisation: str, seed: int, trained: Trained) -> dict:
-    """One policy with more than the expert trained: each update reads its pictures anew."""
-    checkpoint = load_checkpoint(store.backbone(initialisation) / "checkpoint")
+    """A finished policy trained on, more than its expert where asked: each update reads its pictures anew."""
+    checkpoint = load_checkpoint(store.policy(initialisation, seed) / "checkpoint")
     training, held_out = _scenes(settings, store)
-    model = _fresh_expert(checkpoint, seed)
+    model = checkpoint.model
     choose(model, trained)
     prompts, wording = prompts_of(checkpoint, training)
     pictures = lambda position, rows: (training.images[rows][:, None], np.ones(len(rows), bool))  # noqa: E731

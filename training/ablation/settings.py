@@ -49,15 +49,15 @@ class Judging:
 class Sensitivity:
     """One question besides the main one, asked of the policies of one initialisation.
 
-    executed: steps of each chunk before looking again. flow_steps: of the integration. train: what stage 2 trains; anything
-    but the expert is trained for `steps` updates of `batch` without stored prefixes.
+    executed: steps of each chunk before looking again. flow_steps: of the integration. train: what the finished policies are
+    trained on for, by `joint`, with pictures read anew for every update; `expert` is what the others are to be compared with.
     """
 
     __pydantic_config__ = ConfigDict(extra="forbid")
     backbone: str
     executed: int | None = None
     flow_steps: int | None = None
-    train: Trained = "expert"
+    train: Trained | None = None
     seeds: tuple[int, ...] | None = None
 
 
@@ -71,14 +71,17 @@ class Ablation:
     tune: LoopConfig
     flow: LoopConfig
     joint: LoopConfig
-    """Stage 2 where more than the expert is trained."""
+    """Stage 2 gone on with where a sensitivity says what to train."""
     records: int = 40_000
     """Of each set of questions, built where it is missing."""
     scenes: int = 4000
     """A task, with the scripted expert's chunk: what stage 2 trains on."""
     base_categories: tuple[str, ...] = ("qa",)
     """Of the out-of-domain set: what the base may know of the world before it is told anything about robots."""
-    text_batch: int = 48
+    text_batch: int = 32
+    """Pictures an update of stage 1."""
+    turns: int = 3
+    """Questions about each, in one conversation: seeing a picture costs more than asking about it."""
     flow_batch: int = 256
     joint_batch: int = 32
     number_width: float = 6.0

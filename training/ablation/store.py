@@ -19,8 +19,8 @@ class Store:
     def backbone(self, initialisation: str) -> Path:
         return self.root / "backbones" / initialisation
 
-    def policy(self, initialisation: str, seed: int, trained: str = "expert") -> Path:
-        suffix = "" if trained == "expert" else f"+{trained}"
+    def policy(self, initialisation: str, seed: int, trained: str | None = None) -> Path:
+        suffix = f"+{trained}" if trained else ""
         return self.root / "policies" / f"{initialisation}{suffix}" / f"seed{seed}"
 
     @property

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
@@ -15,6 +16,7 @@ from training.ablation.store import Store
 from training.ablation.texts import Texts
 from vlaser_core.checkpoint.folder import load_checkpoint
 from vlaser_core.data.families import corpus
+from vlaser_core.errors import InputError
 from vlaser_core.train.recipe import read_recipe
 
 pytestmark = pytest.mark.slow
@@ -63,11 +65,12 @@ def test_stage_two_leaves_the_backbone_alone_and_seeds_differ(experiment):
     assert [entry["step"] for entry in result["curves"]["0"]] == [2, 4] and result["curves"]["1"][0]["xy_mm"] > 0
 
 
-@pytest.mark.parametrize(("trained", "moving"), [("expert+vision", {"vision_tower", "multi_modal_projector"}), ("all", {"vision_tower", "multi_modal_projector", "language_model"})])
+@pytest.mark.parametrize(("trained", "moving"), [("expert", set()), ("expert+vision", {"vision_tower", "multi_modal_projector"}), ("all", {"vision_tower", "multi_modal_projector", "language_model"})])
 def test_the_switch_says_what_of_the_backbone_moves(experiment, trained, moving):
     settings, store, _, _ = experiment
     train_joint(settings, store, "all", 0, trained)
-    moved = changed(weights(store.backbone("all")), weights(store.policy("all", 0, trained)))
+    moved = changed(weights(store.policy("all", 0)), weights(store.policy("all", 0, trained)))
+    assert any(not name.startswith("backbone.") for name in moved)
     parts = {name.split(".")[2] for name in moved if name.startswith("backbone.model.")}
     assert parts == moving
 
@@ -75,5 +78,25 @@ def test_the_switch_says_what_of_the_backbone_moves(experiment, trained, moving)
 def test_a_larger_share_of_a_set_holds_the_smaller_one(experiment):
     _, store, _, _ = experiment
     whole, part = (Texts(store.root / "set", (), share, 32, "area") for share in (1.0, 0.5))
-    assert 0 < len(part.pictures) < len(whole.pictures)
-    assert {record.id for record in part.records} < {record.id for record in whole.records}
+    assert 0 < len(part.pictures) < len(whole.pictures) and len(part) < len(whole)
+    assert part.records == whole.records[: len(part.records)] and (part.pictures == whole.pictures[: len(part.pictures)]).all()
+
+
+def test_a_conversation_asks_different_questions_about_its_own_picture(experiment):
+    _, store, _, _ = experiment
+    texts, rng = Texts(store.root / "set", (), 1.0, 32, "area"), np.random.default_rng(0)
+    assert all(len({record.images for record in records}) == 1 for records in texts.records)
+    picture = max(range(len(texts.pictures)), key=lambda number: len(texts.records[number]))
+    there = [turn for record in texts.records[picture] for turn in record.turns()]
+    drawn = [texts.conversation(picture, 2, rng) for _ in range(20)]
+    assert all(len(turns) == 2 and turns[0] != turns[1] and set(turns) <= set(there) for turns in drawn)
+    assert len({turns[0] for turns in drawn}) > 1
+    assert len(texts.conversation(picture, 99, rng)) == len(there)
+
+
+def test_only_the_categories_that_are_asked_for(experiment):
+    _, store, _, _ = experiment
+    texts = Texts(store.root / "set", ("spatial",), 1.0, 32, "area")
+    assert {record.category for records in texts.records for record in records} == {"spatial"} and len(texts.records) == len(texts.pictures)
+    with pytest.raises(InputError, match="no training record of simulation"):
+        Texts(store.root / "set", ("simulation",), 1.0, 32, "area")
