@@ -21,7 +21,7 @@ from vlaser_core.model.config import nano
 from vlaser_core.model.vlaser import Vlaser
 from vlaser_core.processing.augment import photometric
 from vlaser_core.processing.tokenizer import IMAGE, train_nano_tokenizer
-from vlaser_core.train.language import LanguageLoss, SequenceEncoder
+from vlaser_core.train.language import LanguageLoss, Sequence_, SequenceEncoder
 from vlaser_core.train.loop import LoopConfig, Weighted, train
 
 BASE = "base"
@@ -38,7 +38,7 @@ def train_backbone(settings: Ablation, store: Store, name: str, sets: dict[str, 
     texts = Texts(sets[what.data], what.categories, what.share, config.vision.image_size, config.resample)
     final = _learn(checkpoint, texts, loop, settings, store.backbone(name))
     save_checkpoint(checkpoint, store.backbone(name) / "checkpoint")
-    return {"records": len(texts), "pictures": len(texts.pictures), "updates": loop.steps, "conversations": loop.steps * settings.text_batch, "loss": final}
+    return {"pictures": len(texts), "updates": loop.steps, "conversations": loop.steps * settings.text_batch, "loss": final}
 
 
 def _untrained(store: Store) -> Checkpoint:
@@ -58,8 +58,14 @@ def _learn(checkpoint: Checkpoint, texts: Texts, loop: LoopConfig, settings: Abl
 
     def loss_at(step: int) -> Weighted:
         rng = np.random.default_rng((0, step))
-        shown = rng.integers(len(texts.pictures), size=settings.text_batch)
-        asked = [encoder.conversation(texts.conversation(picture, settings.turns, rng)) for picture in shown]
+        shown: list[int] = []
+        asked: list[Sequence_] = []
+        while len(shown) < settings.text_batch:
+            picture = int(rng.integers(len(texts)))
+            # Of a few categories there may be nothing exact to ask about a picture this time.
+            if turns := texts.conversation(picture, settings.turns, rng):
+                shown.append(picture)
+                asked.append(encoder.conversation([(turn.question, turn.answer) for turn in turns]))
         return loss(model, encoder.collate(asked, photometric(texts.pictures[shown], rng)))
 
     train(model, loss_at, loop, out, "stage1")

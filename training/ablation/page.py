@@ -119,13 +119,13 @@ def _success_table(rows: list[dict]) -> str:
 
 def _answers_table(rows: list[dict]) -> str:
     categories = sorted({category for row in rows for domain in row["reasoning"].values() for category in domain["categories"]})
-    head = ["", *(f"#{domain}" for domain in DOMAINS), *(f"#{domain}: {category}" for domain in DOMAINS for category in categories), "#records", "#updates"]
+    head = ["", *(f"#{domain}" for domain in DOMAINS), *(f"#{domain}: {category}" for domain in DOMAINS for category in categories), "#pictures", "#updates"]
     body = []
     for row in rows:
         asked = row["reasoning"]
         cells = [percent(asked[domain]["mean"]) if domain in asked else "" for domain in DOMAINS]
         cells += [percent(asked[domain]["categories"].get(category)) if domain in asked else "" for domain in DOMAINS for category in categories]
-        body.append([escape(row["name"]), *cells, str(row["stage1"].get("records", "")), str(row["stage1"].get("updates", ""))])
+        body.append([escape(row["name"]), *cells, str(row["stage1"].get("pictures", "")), str(row["stage1"].get("updates", ""))])
     return table(head, body)
 
 

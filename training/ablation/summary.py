@@ -93,7 +93,7 @@ def _row(name: str, done: Mapping[str, dict], episodes: Mapping[str, Episodes]) 
             for domain in DOMAINS
             if domain in answers
         },
-        "stage1": {key: backbone[key] for key in ("records", "pictures", "updates", "conversations", "loss") if key in backbone},
+        "stage1": {key: backbone[key] for key in ("pictures", "updates", "conversations", "loss") if key in backbone},
     }
 
 

@@ -1,4 +1,8 @@
-"""Question records in memory, by picture: a small model reads each many times, and decoding a picture costs more than reading it."""
+"""Pictures of a set of questions in memory with what is known of them, so that each can be asked something new every time it is seen.
+
+A set holds one question of each category about a picture. That is enough to judge by and too little to learn from: a
+model that meets ten thousand pictures ten times learns the answers by heart before it learns to look.
+"""
 
 from __future__ import annotations
 
@@ -7,47 +11,53 @@ from pathlib import Path
 
 import numpy as np
 
-from vlaser_core.data.record import Record
+from vlaser_core.data.families import conversation
+from vlaser_core.data.families.records import FAMILIES_OF
+from vlaser_core.data.phrasing import Turn
 from vlaser_core.data.shards import RecordSet
 from vlaser_core.data.shards.reader import decode
+from vlaser_core.data.truth import SceneTruth
 from vlaser_core.errors import InputError
 from vlaser_core.processing.pixels import square
 
 
 class Texts:
-    """The training records of a set in some categories that ask about one picture, in the model's usual system's voice.
+    """The training pictures of a simulated set, and questions about them in some categories.
 
-    share: of the pictures, the first ones in the set's order, so that a larger share holds the smaller one. size, resample:
-    of the model's pictures. pictures: uint8 (M, size, size, 3); records: for each picture, what is asked about it.
-    Raises InputError when nothing is left.
+    categories: all of `FAMILIES_OF` where empty. share: of the set's pictures, the first ones in its order, so that a larger
+    share holds the smaller one. size, resample: of the model's pictures. pictures: uint8 (M, size, size, 3); truths: M.
+    Raises InputError where the set has no such question, or no truth to answer another with.
     """
 
     def __init__(self, folder: Path, categories: Sequence[str], share: float, size: int, resample: str) -> None:
         chosen = RecordSet(folder).where(split="train")
-        most = max(1, round(share * len({name for record in chosen for name in record.images})))
-        pictures: dict[str, np.ndarray] = {}
-        asked: dict[str, list[Record]] = {}
+        first = list(dict.fromkeys(name for record in chosen for name in record.images))
+        kept = set(first[: max(1, round(share * len(first)))])
+        self.categories = tuple(categories) or tuple(FAMILIES_OF)
+        self.truths: list[SceneTruth] = []
+        pictures: list[np.ndarray] = []
         for sample in chosen.samples():
             record = sample.record
-            if len(sample.pictures) != 1 or record.conversations[0].sender == "system":
+            if record.category not in self.categories or not kept.intersection(record.images):
                 continue
-            name = record.images[0]
-            if name not in pictures:
-                if len(pictures) == most:
-                    continue
-                pictures[name] = square(decode(sample.pictures[0]), size, resample)
-            if not categories or record.category in categories:
-                asked.setdefault(name, []).append(record)
-        if not asked:
-            raise InputError(f"{folder} has no training record of {', '.join(categories) or 'any category'}")
-        self.records = list(asked.values())
-        self.pictures = np.stack([pictures[name] for name in asked])
+            kept.remove(record.images[0])
+            if sample.truth is None:
+                raise InputError(f"{folder}: record {record.id} has no truth to derive questions from; build the set from a simulator")
+            pictures.append(square(decode(sample.pictures[0]), size, resample))
+            self.truths.append(sample.truth)
+        if not pictures:
+            raise InputError(f"{folder} has no training record of {', '.join(self.categories)}")
+        self.pictures = np.stack(pictures)
 
     def __len__(self) -> int:
-        return sum(map(len, self.records))
+        return len(self.truths)
 
-    def conversation(self, picture: int, turns: int, rng: np.random.Generator) -> list[tuple[str, str]]:
-        """Questions and answers of up to `turns` different records about a picture, in a random order."""
-        records = self.records[picture]
-        rows = rng.permutation(len(records))[:turns]
-        return [turn for row in rows for turn in records[row].turns()]
+    def conversation(self, picture: int, turns: int, rng: np.random.Generator) -> list[Turn]:
+        """Up to `turns` questions about a picture with their answers, in a random order, of as many categories as may be."""
+        wanted = np.resize(rng.permutation(self.categories), turns).tolist()
+        asked = [
+            turn
+            for category in dict.fromkeys(wanted)
+            for turn in conversation(self.truths[picture], rng, wanted.count(category), FAMILIES_OF[category])
+        ]
+        return [asked[row] for row in rng.permutation(len(asked))]

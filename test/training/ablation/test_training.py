@@ -16,6 +16,7 @@ from training.ablation.store import Store
 from training.ablation.texts import Texts
 from vlaser_core.checkpoint.folder import load_checkpoint
 from vlaser_core.data.families import corpus
+from vlaser_core.data.families.conversation import CATEGORY
 from vlaser_core.errors import InputError
 from vlaser_core.train.recipe import read_recipe
 
@@ -52,7 +53,7 @@ def changed(one: dict, other: dict) -> set[str]:
 
 def test_an_initialisation_goes_on_from_the_base(experiment):
     _, store, stage1, _ = experiment
-    assert stage1["all"]["records"] > 0 and stage1["all"]["loss"] > 0
+    assert stage1["all"]["pictures"] > 0 and stage1["all"]["loss"] > 0
     moved = changed(weights(store.backbone("base")), weights(store.backbone("all")))
     assert moved and all(name.startswith("backbone.") for name in moved)
 
@@ -78,25 +79,23 @@ def test_the_switch_says_what_of_the_backbone_moves(experiment, trained, moving)
 def test_a_larger_share_of_a_set_holds_the_smaller_one(experiment):
     _, store, _, _ = experiment
     whole, part = (Texts(store.root / "set", (), share, 32, "area") for share in (1.0, 0.5))
-    assert 0 < len(part.pictures) < len(whole.pictures) and len(part) < len(whole)
-    assert part.records == whole.records[: len(part.records)] and (part.pictures == whole.pictures[: len(part.pictures)]).all()
+    assert 0 < len(part) == len(part.pictures) < len(whole) == len(whole.pictures)
+    assert part.truths == whole.truths[: len(part)] and (part.pictures == whole.pictures[: len(part)]).all()
 
 
-def test_a_conversation_asks_different_questions_about_its_own_picture(experiment):
+def test_a_picture_is_asked_something_else_each_time(experiment):
     _, store, _, _ = experiment
     texts, rng = Texts(store.root / "set", (), 1.0, 32, "area"), np.random.default_rng(0)
-    assert all(len({record.images for record in records}) == 1 for records in texts.records)
-    picture = max(range(len(texts.pictures)), key=lambda number: len(texts.records[number]))
-    there = [turn for record in texts.records[picture] for turn in record.turns()]
-    drawn = [texts.conversation(picture, 2, rng) for _ in range(20)]
-    assert all(len(turns) == 2 and turns[0] != turns[1] and set(turns) <= set(there) for turns in drawn)
-    assert len({turns[0] for turns in drawn}) > 1
-    assert len(texts.conversation(picture, 99, rng)) == len(there)
+    for picture in range(len(texts)):
+        drawn = [texts.conversation(picture, 2, rng) for _ in range(8)]
+        assert all(len({CATEGORY[turn.family] for turn in turns}) == 2 for turns in drawn)
+        assert len({turns[0].question for turns in drawn}) > 2
 
 
 def test_only_the_categories_that_are_asked_for(experiment):
     _, store, _, _ = experiment
-    texts = Texts(store.root / "set", ("spatial",), 1.0, 32, "area")
-    assert {record.category for records in texts.records for record in records} == {"spatial"} and len(texts.records) == len(texts.pictures)
+    texts, rng = Texts(store.root / "set", ("grounding",), 1.0, 32, "area"), np.random.default_rng(0)
+    asked = [turn for picture in range(len(texts)) for turn in texts.conversation(picture, 3, rng)]
+    assert len(asked) > 2 * len(texts) and {CATEGORY[turn.family] for turn in asked} == {"grounding"}
     with pytest.raises(InputError, match="no training record of simulation"):
         Texts(store.root / "set", ("simulation",), 1.0, 32, "area")
