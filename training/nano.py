@@ -38,8 +38,8 @@ from vlaser_core.processing.normalization import Spread, Statistics
 from vlaser_core.processing.tokenizer import IMAGE, train_nano_tokenizer
 from vlaser_core.train.flow_data import ChunkTargets, Prompts
 from vlaser_core.train.flow_loss import FlowLoss, Stored
-from vlaser_core.train.language import LanguageLoss, SequenceEncoder
-from vlaser_core.train.loop import LoopConfig, train
+from vlaser_core.train.language import LanguageLoss, SequenceEncoder, loss_by_length
+from vlaser_core.train.loop import LoopConfig, Weighted, train
 from vlaser_core.train.parts import choose
 from vlaser_core.train.prefixes import PrefixStore
 from vlaser_core.train.processes import Processes, Share, join
@@ -107,7 +107,7 @@ class Sft:
         hidden = np.flatnonzero([any(0 < thing.visible_fraction < HALF_HIDDEN for thing in truth.objects) for truth in scenes.truths])
         encoder, loss = SequenceEncoder(tokenizer, config), LanguageLoss(tokenizer, self.number_width)
 
-        def loss_at(step: int) -> torch.Tensor:
+        def loss_at(step: int) -> Weighted:
             rng = np.random.default_rng((self.seed, step * processes.count + processes.rank))
             rows = rng.integers(len(scenes), size=self.batch)
             # The kind is drawn per step, not per row nor per rank: one kind is one length, and ranks finish together.
@@ -122,8 +122,7 @@ class Sft:
                 else:
                     asked = conversation(truth, rng, self.turns, FAMILIES)
                     sequences.append(encoder.conversation([(turn.question, turn.answer) for turn in asked]))
-            batch = encoder.collate(sequences, photometric(scenes.images[rows], rng))
-            return loss(model, batch)
+            return loss_by_length(model, loss, encoder, sequences, photometric(scenes.images[rows], rng))
 
         train(model, loss_at, LoopConfig(self.steps, self.learning_rate, weight_decay=0.02, ema=0.998), self.out, "sft")
         if processes.leader:

@@ -21,7 +21,7 @@ from vlaser_core.model.config import nano
 from vlaser_core.model.vlaser import Vlaser
 from vlaser_core.processing.augment import photometric
 from vlaser_core.processing.tokenizer import IMAGE, train_nano_tokenizer
-from vlaser_core.train.language import LanguageLoss, Sequence_, SequenceEncoder
+from vlaser_core.train.language import LanguageLoss, Sequence_, SequenceEncoder, loss_by_length
 from vlaser_core.train.loop import LoopConfig, Weighted, train
 
 BASE = "base"
@@ -66,7 +66,7 @@ def _learn(checkpoint: Checkpoint, texts: Texts, loop: LoopConfig, settings: Abl
             if turns := texts.conversation(picture, settings.turns, rng):
                 shown.append(picture)
                 asked.append(encoder.conversation([(turn.question, turn.answer) for turn in turns]))
-        return loss(model, encoder.collate(asked, photometric(texts.pictures[shown], rng)))
+        return loss_by_length(model, loss, encoder, asked, photometric(texts.pictures[shown], rng))
 
     train(model, loss_at, loop, out, "stage1")
     return round(json.loads((out / "stage1.jsonl").read_text(encoding="utf-8").splitlines()[-1])["loss"], 4)

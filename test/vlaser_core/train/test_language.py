@@ -13,7 +13,7 @@ from vlaser_core.data.record import Message, Record
 from vlaser_core.errors import InputError
 from vlaser_core.evaluate.parity_cases import cases
 from vlaser_core.evaluate.parity_chat import chat_model
-from vlaser_core.train.language import IGNORED, LanguageLoss, Sequence_, SequenceEncoder, Weighting, answer_weights
+from vlaser_core.train.language import IGNORED, LanguageLoss, Sequence_, SequenceEncoder, Weighting, answer_weights, loss_by_length
 
 PARITY = Path(__file__).parents[4] / "shared" / "parity"
 NAMES = get_args(Weighting)
@@ -152,3 +152,17 @@ def test_soft_numbers_need_number_tokens(tiny):
 def test_an_empty_conversation_is_refused(encoder):
     with pytest.raises(InputError, match="at least one"):
         encoder.conversation([])
+
+
+@pytest.mark.parametrize("parts", [2, 4, 9])
+def test_a_batch_in_parts_of_like_length_has_the_same_loss(encoder, tiny, parts):
+    asked = [encoder.conversation([("a?", "b" * length)]) for length in (9, 1, 20, 3, 14, 2)]
+    images = np.random.default_rng(1).integers(0, 256, (6, 64, 64, 3), dtype=np.uint8)
+    loss = LanguageLoss(tiny.tokenizer)
+    grads = []
+    for found in (loss(tiny.model, encoder.collate(asked, images)), loss_by_length(tiny.model, loss, encoder, asked, images, parts)):
+        tiny.model.zero_grad()
+        found.total.backward()
+        grads.append((float(found.total), float(found.count), tiny.model.backbone.model.vision_tower.embeddings.patch_embeddings.projection.weight.grad.clone()))
+    assert grads[1][:2] == pytest.approx(grads[0][:2], rel=1e-5)
+    assert grads[0][2].abs().max() > 0 and torch.allclose(grads[0][2], grads[1][2], rtol=1e-3, atol=1e-6)
