@@ -163,6 +163,6 @@ def test_a_batch_in_parts_of_like_length_has_the_same_loss(encoder, tiny, parts)
     for found in (loss(tiny.model, encoder.collate(asked, images)), loss_by_length(tiny.model, loss, encoder, asked, images, parts)):
         tiny.model.zero_grad()
         found.total.backward()
-        grads.append((float(found.total), float(found.count), tiny.model.backbone.model.vision_tower.embeddings.patch_embeddings.projection.weight.grad.clone()))
+        grads.append((found.total.item(), found.count.item(), tiny.model.backbone.model.vision_tower.embeddings.patch_embeddings.projection.weight.grad.clone()))
     assert grads[1][:2] == pytest.approx(grads[0][:2], rel=1e-5)
     assert grads[0][2].abs().max() > 0 and torch.allclose(grads[0][2], grads[1][2], rtol=1e-3, atol=1e-6)
