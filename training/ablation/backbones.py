@@ -1,4 +1,4 @@
-"""Stage 1: the base from nothing, and what each initialisation learns on top of it. The number of updates is the same for all."""
+"""Stage 1: the base from nothing but its eyes, and what each initialisation learns on top of it, by the same number of updates."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from training.ablation.eyes import train_eyes
 from training.ablation.settings import Ablation, Reasoning
 from training.ablation.store import Store
 from training.ablation.texts import Texts
@@ -27,15 +28,24 @@ from vlaser_core.train.loop import LoopConfig, Weighted, train
 BASE = "base"
 
 
+def train_sight(settings: Ablation, store: Store, sets: dict[str, Path]) -> dict:
+    """Keep a checkpoint that has learned to see other rooms and nothing else; returns how well it sees them."""
+    torch.manual_seed(0)
+    checkpoint = _untrained(store)
+    found = train_eyes(settings, checkpoint.model, _texts(sets, Reasoning("elsewhere"), checkpoint), settings.eyes, store.eyes)
+    save_checkpoint(checkpoint, store.eyes / "checkpoint")
+    return found
+
+
 def train_backbone(settings: Ablation, store: Store, name: str, sets: dict[str, Path]) -> dict:
     """Train one initialisation and keep it as a checkpoint whose expert has learned nothing."""
     torch.manual_seed(0)
     if name == BASE:
-        what, loop, checkpoint = Reasoning("elsewhere", settings.base_categories), settings.base, _untrained(store)
+        what, loop, begin = Reasoning("elsewhere", settings.base_categories), settings.base, store.eyes
     else:
-        what, loop, checkpoint = settings.initialisations[name], settings.tune, load_checkpoint(store.backbone(BASE) / "checkpoint")
-    config = checkpoint.model.config
-    texts = Texts(sets[what.data], what.categories, what.share, config.vision.image_size, config.resample)
+        what, loop, begin = settings.initialisations[name], settings.tune, store.backbone(BASE)
+    checkpoint = load_checkpoint(begin / "checkpoint")
+    texts = _texts(sets, what, checkpoint)
     final = _learn(checkpoint, texts, loop, settings, store.backbone(name))
     save_checkpoint(checkpoint, store.backbone(name) / "checkpoint")
     return {"pictures": len(texts), "updates": loop.steps, "conversations": loop.steps * settings.text_batch, "loss": final}
@@ -48,6 +58,11 @@ def _untrained(store: Store) -> Checkpoint:
     model = Vlaser(replace(nano(len(tokenizer)), attention="prefix"), tokenizer.convert_tokens_to_ids(IMAGE))
     torch.nn.init.trunc_normal_(model.backbone.model.vision_tower.embeddings.position_embeddings, std=0.02)
     return Checkpoint(model, tokenizer, load_embodiment("widowx"), statistics_of(load_scenes(store.scenes)))
+
+
+def _texts(sets: dict[str, Path], what: Reasoning, checkpoint: Checkpoint) -> Texts:
+    config = checkpoint.model.config
+    return Texts(sets[what.data], what.categories, what.share, config.vision.image_size, config.resample)
 
 
 def _learn(checkpoint: Checkpoint, texts: Texts, loop: LoopConfig, settings: Ablation, out: Path) -> float:

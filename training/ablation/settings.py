@@ -63,10 +63,13 @@ class Sensitivity:
 
 @dataclass(frozen=True)
 class Ablation:
-    """The whole experiment. base, tune: stage 1 of the base and of what is built on it; flow: stage 2, the same for all."""
+    """The whole experiment. eyes: what the base's sight learns before any word (`eyes.py`); base, tune: stage 1 of the base and
+    of what is built on it; flow: stage 2, the same for all.
+    """
 
     __pydantic_config__ = ConfigDict(extra="forbid")
     initialisations: dict[str, Reasoning]
+    eyes: LoopConfig
     base: LoopConfig
     tune: LoopConfig
     flow: LoopConfig
@@ -78,6 +81,7 @@ class Ablation:
     """A task, with the scripted expert's chunk: what stage 2 trains on."""
     base_categories: tuple[str, ...] = ("qa",)
     """Of the out-of-domain set: what the base may know of the world before it is told anything about robots."""
+    eyes_batch: int = 64
     text_batch: int = 32
     """Pictures an update of stage 1."""
     turns: int = 3

@@ -24,6 +24,10 @@ class Store:
         return self.root / "policies" / f"{initialisation}{suffix}" / f"seed{seed}"
 
     @property
+    def eyes(self) -> Path:
+        return self.root / "eyes"
+
+    @property
     def scenes(self) -> Path:
         return self.root / "scenes"
 
