@@ -31,16 +31,18 @@ class Texts:
 
     def __init__(self, folder: Path, categories: Sequence[str], share: float, size: int, resample: str) -> None:
         chosen = RecordSet(folder).where(split="train")
-        first = list(dict.fromkeys(name for record in chosen for name in record.images))
+        # A picture's name is its unit's own: another unit may have another picture of that name.
+        shown = [(chosen.unit(number).key, *record.images) for number, record in enumerate(chosen)]
+        first = list(dict.fromkeys(shown))
         kept = set(first[: max(1, round(share * len(first)))])
         self.categories = tuple(categories) or tuple(FAMILIES_OF)
         self.truths: list[SceneTruth] = []
         pictures: list[np.ndarray] = []
-        for sample in chosen.samples():
+        for key, sample in zip(shown, chosen.samples(), strict=True):
             record = sample.record
-            if record.category not in self.categories or not kept.intersection(record.images):
+            if record.category not in self.categories or key not in kept:
                 continue
-            kept.remove(record.images[0])
+            kept.remove(key)
             if sample.truth is None:
                 raise InputError(f"{folder}: record {record.id} has no truth to derive questions from; build the set from a simulator")
             pictures.append(square(decode(sample.pictures[0]), size, resample))

@@ -9,6 +9,9 @@ import numpy as np
 import pytest
 import torch
 
+from sim_bridge import simulated
+from sim_bridge.sources import open_source, settings_of
+from sim_bridge.tabletop.record import record_scenes
 from training.ablation import backbones
 from training.ablation.eyes import FINE, cells_of
 from training.ablation.policies import train_joint, train_policies
@@ -16,10 +19,13 @@ from training.ablation.settings import Ablation
 from training.ablation.store import Store
 from training.ablation.texts import Texts
 from vlaser_core.checkpoint.folder import load_checkpoint
+from vlaser_core.data.engine import Part, build
 from vlaser_core.data.families import corpus
 from vlaser_core.data.families.conversation import CATEGORY
+from vlaser_core.data.shards import RecordSet
 from vlaser_core.data.truth import SceneTruth
 from vlaser_core.errors import InputError
+from vlaser_core.processing.pixels import square
 from vlaser_core.train.recipe import read_recipe
 
 pytestmark = pytest.mark.slow
@@ -28,10 +34,6 @@ pytestmark = pytest.mark.slow
 @pytest.fixture(scope="module")
 def experiment(tmp_path_factory):
     """A set of questions and scenes, a base and one initialisation on it, and two seeds of policies."""
-    from sim_bridge.sources import open_source, settings_of
-    from sim_bridge.tabletop.record import record_scenes
-    from vlaser_core.data.engine import Part, build
-
     torch.set_num_threads(1)
     store = Store(tmp_path_factory.mktemp("ablation"))
     settings = dataclasses.replace(read_recipe(Ablation, "ablation_smoke"), seeds=(0, 1))
@@ -84,6 +86,21 @@ def test_a_larger_share_of_a_set_holds_the_smaller_one(experiment):
     whole, part = (Texts(store.root / "set", (), share, 32, "area") for share in (1.0, 0.5))
     assert 0 < len(part) == len(part.pictures) < len(whole) == len(whole.pictures)
     assert part.truths == whole.truths[: len(part)] and (part.pictures == whole.pictures[: len(part)]).all()
+
+
+def test_pictures_of_one_name_in_several_units_are_kept_apart(tmp_path, monkeypatch):
+    """The tabletop has units of four kinds, and each counts its pictures from 0."""
+    monkeypatch.setattr(simulated, "PICTURES_A_UNIT", 2)
+    source = open_source("tabletop", Path(), 64, 7, "rays")
+    build([Part(source, 64, settings_of(source), shuffled=False)], tmp_path / "set", 7, workers=0)
+    texts, records = Texts(tmp_path / "set", (), 1.0, 32, "area"), RecordSet(tmp_path / "set").where(split="train")
+    names = {name for record in records for name in record.images}
+    assert len(texts) == len({(records.unit(number).key, record.images) for number, record in enumerate(records)}) > len(names)
+    truths = {(truth.task, truth.pixels.data) for truth in texts.truths}
+    assert len(truths) == len(texts)
+    for number, truth in enumerate(texts.truths):
+        same = next(row for row in range(len(records)) if records.truth(row) == truth)
+        assert (texts.pictures[number] == square(records.pictures(same)[0], 32, "area")).all()
 
 
 def test_a_picture_is_asked_something_else_each_time(experiment):
