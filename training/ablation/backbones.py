@@ -1,4 +1,4 @@
-"""Stage 1: the base from nothing but its eyes, and what each initialisation learns on top of it, by the same number of updates."""
+"""Stage 1: the base from nothing, and what each initialisation learns on top of it. The number of updates is the same for all."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from training.ablation.eyes import train_eyes
 from training.ablation.settings import Ablation, Reasoning
 from training.ablation.store import Store
 from training.ablation.texts import Texts
@@ -28,24 +27,15 @@ from vlaser_core.train.loop import LoopConfig, Weighted, train
 BASE = "base"
 
 
-def train_sight(settings: Ablation, store: Store, sets: dict[str, Path]) -> dict:
-    """Keep a checkpoint that has learned to see other rooms and nothing else; returns how well it sees them."""
-    torch.manual_seed(0)
-    checkpoint = _untrained(store)
-    found = train_eyes(settings, checkpoint.model, _texts(sets, Reasoning("elsewhere"), checkpoint), settings.eyes, store.eyes)
-    save_checkpoint(checkpoint, store.eyes / "checkpoint")
-    return found
-
-
 def train_backbone(settings: Ablation, store: Store, name: str, sets: dict[str, Path]) -> dict:
     """Train one initialisation and keep it as a checkpoint whose expert has learned nothing."""
     torch.manual_seed(0)
     if name == BASE:
-        what, loop, begin = Reasoning("elsewhere", settings.base_categories), settings.base, store.eyes
+        what, loop, checkpoint = Reasoning("elsewhere", settings.base_categories), settings.base, _untrained(store)
     else:
-        what, loop, begin = settings.initialisations[name], settings.tune, store.backbone(BASE)
-    checkpoint = load_checkpoint(begin / "checkpoint")
-    texts = _texts(sets, what, checkpoint)
+        what, loop, checkpoint = settings.initialisations[name], settings.tune, load_checkpoint(store.backbone(BASE) / "checkpoint")
+    config = checkpoint.model.config
+    texts = Texts(sets[what.data], what.categories, what.share, config.vision.image_size, config.resample)
     final = _learn(checkpoint, texts, loop, settings, store.backbone(name))
     save_checkpoint(checkpoint, store.backbone(name) / "checkpoint")
     return {"pictures": len(texts), "updates": loop.steps, "conversations": loop.steps * settings.text_batch, "loss": final}
@@ -60,11 +50,6 @@ def _untrained(store: Store) -> Checkpoint:
     return Checkpoint(model, tokenizer, load_embodiment("widowx"), statistics_of(load_scenes(store.scenes)))
 
 
-def _texts(sets: dict[str, Path], what: Reasoning, checkpoint: Checkpoint) -> Texts:
-    config = checkpoint.model.config
-    return Texts(sets[what.data], what.categories, what.share, config.vision.image_size, config.resample)
-
-
 def _learn(checkpoint: Checkpoint, texts: Texts, loop: LoopConfig, settings: Ablation, out: Path) -> float:
     model = checkpoint.model
     for parameter in model.expert_parameters():
@@ -73,12 +58,16 @@ def _learn(checkpoint: Checkpoint, texts: Texts, loop: LoopConfig, settings: Abl
 
     def loss_at(step: int) -> Weighted:
         rng = np.random.default_rng((0, step))
+        as_policy = rng.random() < settings.task_share
         shown: list[int] = []
         asked: list[Sequence_] = []
         while len(shown) < settings.text_batch:
             picture = int(rng.integers(len(texts)))
-            # Of a few categories there may be nothing exact to ask about a picture this time.
-            if turns := texts.conversation(picture, settings.turns, rng):
+            # A picture may show no task, and of a few categories there may be nothing exact to ask about it this time.
+            if as_policy and (said := texts.task(picture)):
+                shown.append(picture)
+                asked.append(encoder.policy(texts.truths[picture].instruction, said))
+            elif not as_policy and (turns := texts.conversation(picture, settings.turns, rng)):
                 shown.append(picture)
                 asked.append(encoder.conversation([(turn.question, turn.answer) for turn in turns]))
         return loss_by_length(model, loss, encoder, asked, photometric(texts.pictures[shown], rng))

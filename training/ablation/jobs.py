@@ -40,10 +40,9 @@ def plan(settings: Ablation, store: Store) -> dict[str, Job]:
     for domain in sets:
         add(f"data-{domain}", (), lambda domain=domain: _build(settings, domain, sets[domain]))
     add("scenes", (), lambda: _record(settings, store))
-    add("eyes", ("scenes", "data-elsewhere"), lambda: _eyes(settings, store, sets))
     for name, what in settings.initialisations.items():
         data = f"data-{what.data or 'elsewhere'}"
-        before = "eyes" if name == "base" else "backbone-base"
+        before = "scenes" if name == "base" else "backbone-base"
         add(f"backbone-{name}", (before, data), lambda name=name: _backbone(settings, store, name, sets))
         add(f"reasoning-{name}", (f"backbone-{name}", "data-elsewhere", "data-tabletop"), lambda name=name: _reasoning(settings, store, name, sets))
         add(f"policies-{name}", (f"backbone-{name}",), lambda name=name: _policies(settings, store, name))
@@ -85,12 +84,6 @@ def _record(settings: Ablation, store: Store) -> dict:
 
     record_scenes(store.scenes, "all", settings.scenes, 1_000_000, settings.judging.renderer, workers=1)
     return {"a task": settings.scenes}
-
-
-def _eyes(settings: Ablation, store: Store, sets: dict[str, Path]) -> dict:
-    from training.ablation.backbones import train_sight
-
-    return train_sight(settings, store, sets)
 
 
 def _backbone(settings: Ablation, store: Store, name: str, sets: dict[str, Path]) -> dict:

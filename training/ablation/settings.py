@@ -63,13 +63,10 @@ class Sensitivity:
 
 @dataclass(frozen=True)
 class Ablation:
-    """The whole experiment. eyes: what the base's sight learns before any word (`eyes.py`); base, tune: stage 1 of the base and
-    of what is built on it; flow: stage 2, the same for all.
-    """
+    """The whole experiment. base, tune: stage 1 of the base and of what is built on it; flow: stage 2, the same for all."""
 
     __pydantic_config__ = ConfigDict(extra="forbid")
     initialisations: dict[str, Reasoning]
-    eyes: LoopConfig
     base: LoopConfig
     tune: LoopConfig
     flow: LoopConfig
@@ -81,11 +78,12 @@ class Ablation:
     """A task, with the scripted expert's chunk: what stage 2 trains on."""
     base_categories: tuple[str, ...] = ("qa",)
     """Of the out-of-domain set: what the base may know of the world before it is told anything about robots."""
-    eyes_batch: int = 64
     text_batch: int = 32
     """Pictures an update of stage 1."""
     turns: int = 3
     """Questions about each, in one conversation: seeing a picture costs more than asking about it."""
+    task_share: float = 0.5
+    """Share of the updates of stage 1 that answer the policy's own prompt, an instruction, with what the categories say of the task."""
     flow_batch: int = 256
     joint_batch: int = 32
     number_width: float = 6.0

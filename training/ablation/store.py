@@ -24,10 +24,6 @@ class Store:
         return self.root / "policies" / f"{initialisation}{suffix}" / f"seed{seed}"
 
     @property
-    def eyes(self) -> Path:
-        return self.root / "eyes"
-
-    @property
     def scenes(self) -> Path:
         return self.root / "scenes"
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from vlaser_core.data.families import conversation
+from vlaser_core.data.families import conversation, task_answer
 from vlaser_core.data.families.records import FAMILIES_OF
 from vlaser_core.data.phrasing import Turn
 from vlaser_core.data.shards import RecordSet
@@ -53,6 +53,10 @@ class Texts:
 
     def __len__(self) -> int:
         return len(self.truths)
+
+    def task(self, picture: int) -> str:
+        """What the categories say of the picture's task, for the policy's own prompt; empty where there is nothing to say."""
+        return task_answer(self.truths[picture], self.categories)
 
     def conversation(self, picture: int, turns: int, rng: np.random.Generator) -> list[Turn]:
         """Up to `turns` questions about a picture with their answers, in a random order, of as many categories as may be."""

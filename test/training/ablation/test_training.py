@@ -13,19 +13,19 @@ from sim_bridge import simulated
 from sim_bridge.sources import open_source, settings_of
 from sim_bridge.tabletop.record import record_scenes
 from training.ablation import backbones
-from training.ablation.eyes import FINE, cells_of
 from training.ablation.policies import train_joint, train_policies
 from training.ablation.settings import Ablation
 from training.ablation.store import Store
 from training.ablation.texts import Texts
 from vlaser_core.checkpoint.folder import load_checkpoint
 from vlaser_core.data.engine import Part, build
-from vlaser_core.data.families import corpus
+from vlaser_core.data.families import corpus, task_answer
 from vlaser_core.data.families.conversation import CATEGORY
+from vlaser_core.data.families.records import FAMILIES_OF
 from vlaser_core.data.shards import RecordSet
-from vlaser_core.data.truth import SceneTruth
 from vlaser_core.errors import InputError
 from vlaser_core.processing.pixels import square
+from vlaser_core.train.language import SequenceEncoder
 from vlaser_core.train.recipe import read_recipe
 
 pytestmark = pytest.mark.slow
@@ -43,7 +43,6 @@ def experiment(tmp_path_factory):
     sets = {"elsewhere": store.root / "set", "tabletop": store.root / "set"}
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(backbones, "corpus", lambda: corpus(20))
-        sight = backbones.train_sight(settings, store, sets)
         stage1 = {name: backbones.train_backbone(settings, store, name, sets) for name in ("base", "all")}
     return settings, store, stage1, train_policies(settings, store, "all")
 
@@ -121,32 +120,28 @@ def test_only_the_categories_that_are_asked_for(experiment):
         Texts(store.root / "set", ("simulation",), 1.0, 32, "area")
 
 
-def test_eyes_learn_before_words_and_the_base_goes_on_from_them(experiment):
-    settings, store, _, _ = experiment
-    torch.manual_seed(0)
-    nothing, seeing, base = backbones._untrained(store).model.state_dict(), weights(store.eyes), weights(store.backbone("base"))
-    parts = {name.split(".")[2] for name in changed(nothing, seeing)}
-    assert parts == {"vision_tower", "multi_modal_projector"}
-    step = max((base[name] - seeing[name]).abs().max() for name in seeing)
-    assert 0 < step < 0.1  # two updates from there, not a beginning of its own
-
-
-def test_cells_say_what_lies_where(experiment):
+def test_what_is_said_of_the_task_is_the_categories_own(experiment):
     _, store, _, _ = experiment
-    texts = Texts(store.root / "set", (), 1.0, 32, "area")
-    cells = cells_of(texts.truths, 16)
-    assert cells.values.shape == (len(texts), 16, FINE * FINE, 2)
-    for truth, values in zip(texts.truths, cells.values, strict=True):
-        across = values.reshape(4, 4, FINE, FINE, 2).transpose(0, 2, 1, 3, 4).reshape(4 * FINE, 4 * FINE, 2)
-        for row, column in np.argwhere(across[..., 0]):
-            x, y = ((number + 0.5) / (4 * FINE) * 1000 for number in (column, row))
-            kind, colour = cells.kinds[across[row, column, 0] - 1], cells.colours[across[row, column, 1] - 1]
-            # A box is the picture's, the map a smaller drawing's: a cell's centre may be a pixel outside.
-            there = [thing for thing in truth.objects if thing.box and thing.box[0] - 10 <= x <= thing.box[2] + 10 and thing.box[1] - 10 <= y <= thing.box[3] + 10]
-            assert any((thing.kind or thing.name, thing.colour) == (kind, colour) for thing in there)
-    assert 0.01 < (cells.values[..., 0] > 0).mean() < 0.5
+    every, one = (Texts(store.root / "set", categories, 1.0, 32, "area") for categories in ((), ("spatial",)))
+    for picture in range(len(every)):
+        parts = [task_answer(every.truths[picture], [category]) for category in FAMILIES_OF]
+        assert every.task(picture) == " ".join(part for part in parts if part) and parts[0].startswith("grasp ")
+    assert all(one.task(picture).count(" to ") in (1, 2) and "grasp" not in one.task(picture) for picture in range(len(one)))
 
 
-def test_a_picture_without_a_map_cannot_teach_eyes():
-    with pytest.raises(InputError, match="no map of its pixels"):
-        cells_of([SceneTruth()], 16)
+@pytest.mark.parametrize("share", [0.0, 1.0])
+def test_stage_one_answers_both_kinds_of_prompts(experiment, monkeypatch, share):
+    settings, store, _, _ = experiment
+    asked = {"policy": 0, "conversation": 0}
+    for kind in asked:
+        plain = getattr(SequenceEncoder, kind)
+
+        def counted(self, *arguments, kind=kind, plain=plain):
+            asked[kind] += 1
+            return plain(self, *arguments)
+
+        monkeypatch.setattr(SequenceEncoder, kind, counted)
+    settings = dataclasses.replace(settings, task_share=share, initialisations=settings.initialisations | {f"again{share:.0f}": settings.initialisations["all"]})
+    backbones.train_backbone(settings, store, f"again{share:.0f}", {"elsewhere": store.root / "set", "tabletop": store.root / "set"})
+    count = settings.tune.steps * settings.text_batch
+    assert asked == ({"policy": count, "conversation": 0} if share else {"policy": 0, "conversation": count})

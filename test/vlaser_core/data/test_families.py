@@ -6,7 +6,7 @@ import re
 import numpy as np
 import pytest
 
-from vlaser_core.data.families import CATEGORY, FAMILIES, conversation, corpus, policy_answer
+from vlaser_core.data.families import CATEGORY, FAMILIES, conversation, corpus, policy_answer, task_answer
 from vlaser_core.data.phrasing import Scene
 from vlaser_core.data.synthetic import synthetic_scene, synthetic_truth, without_pixels
 from vlaser_core.data.truth import PHASES
@@ -63,6 +63,31 @@ def test_a_scene_off_the_scale_is_refused_not_clipped(changes):
     ((truth, _),) = scenes(1)
     with pytest.raises(InputError):
         policy_answer(dataclasses.replace(truth, **changes))
+
+
+def test_each_category_says_its_own_about_the_task():
+    for truth, _ in scenes(100, seed=3):
+        source, target, held = truth.object(truth.source), truth.object(truth.target), truth.object(truth.source).held
+        read = parse_policy_answer(f"{task_answer(truth, ['grounding'])} height {truth.gripper_height_mm} phase {truth.phase}")
+        assert read.grasp == (None if held else truth.grasp_point) and (read.release, read.gripper) == (truth.release_point, truth.gripper_point)
+        spatial = task_answer(truth, ["spatial"])
+        numbers = [int(number) * (-1 if way in ("back", "right") else 1) for way, number in re.findall(r"(forward|back|left|right) (\d+)", spatial)]
+        ways = [] if held else [np.subtract(source.position, truth.gripper_position)[:2]]
+        assert numbers == pytest.approx(1000 * np.concatenate([*ways, np.subtract(target.position, source.position)[:2]]), abs=0.51)
+        assert task_answer(truth, ["qa"]).endswith(f"phase {truth.phase}") and str(truth.gripper_height_mm) in task_answer(truth, ["qa"])
+        plan = next(iter(conversation(truth, np.random.default_rng(0), 1, ["plan"]))).answer
+        assert task_answer(truth, ["planning"]).count(",") == plan.count("\n")
+        assert task_answer(truth, ["grounding", "qa"]) == f"{task_answer(truth, ['grounding'])} {task_answer(truth, ['qa'])}"
+
+
+def test_without_a_task_or_a_robot_less_is_said_and_nothing_made_up():
+    ((truth, _),) = scenes(1, seed=3)
+    assert task_answer(dataclasses.replace(truth, task="", source="", target="", instruction=""), ["grounding", "spatial", "qa", "planning"]) == ""
+    assert task_answer(truth, ["simulation"]) == ""
+    alone = dataclasses.replace(truth, robot=False, gripper_position=None, gripper_point=None, gripper_height_mm=None, openness=None, grasp_angle_deg=None, phase="reach")
+    assert "gripper" not in task_answer(alone, ["grounding", "spatial", "qa"]) and task_answer(alone, ["qa"]) == "phase reach"
+    far = [dataclasses.replace(thing, position=(3.0, 0.0, 0.0)) if thing.name == truth.target else thing for thing in truth.objects]
+    assert task_answer(dataclasses.replace(alone, objects=tuple(far)), ["spatial"]) == ""
 
 
 def test_contradicting_phase_and_success_gives_no_plan():

@@ -10,7 +10,7 @@ robot). Wordings live in `vlaser_core.reasoning.questions`; `vlaser_core.data.ch
 from __future__ import annotations
 
 from vlaser_core.data.families.conversation import CATEGORY, FAMILIES, Family, conversation
-from vlaser_core.data.families.policy import corpus, policy_answer
+from vlaser_core.data.families.policy import corpus, policy_answer, task_answer
 from vlaser_core.data.phrasing import Turn
 
-__all__ = ["CATEGORY", "FAMILIES", "Family", "Turn", "conversation", "corpus", "policy_answer"]
+__all__ = ["CATEGORY", "FAMILIES", "Family", "Turn", "conversation", "corpus", "policy_answer", "task_answer"]
