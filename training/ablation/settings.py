@@ -78,11 +78,11 @@ class Ablation:
     """A task, with the scripted expert's chunk: what stage 2 trains on."""
     base_categories: tuple[str, ...] = ("qa",)
     """Of the out-of-domain set: what the base may know of the world before it is told anything about robots."""
-    text_batch: int = 32
+    text_batch: int = 16
     """Pictures an update of stage 1."""
     turns: int = 3
     """Questions about each, in one conversation: seeing a picture costs more than asking about it."""
-    task_share: float = 0.5
+    task_share: float = 0.7
     """Share of the updates of stage 1 that answer the policy's own prompt, an instruction, with what the categories say of the task."""
     flow_batch: int = 256
     joint_batch: int = 32
