@@ -17,6 +17,7 @@ from vlaser_core.checkpoint.folder import Checkpoint, load_checkpoint, save_chec
 from vlaser_core.data.families import corpus
 from vlaser_core.data.scenes import load_scenes
 from vlaser_core.embodiment import load_embodiment
+from vlaser_core.errors import InputError
 from vlaser_core.model.config import nano
 from vlaser_core.model.vlaser import Vlaser
 from vlaser_core.processing.augment import photometric
@@ -54,6 +55,8 @@ def _learn(checkpoint: Checkpoint, texts: Texts, loop: LoopConfig, settings: Abl
     model = checkpoint.model
     for parameter in model.expert_parameters():
         parameter.requires_grad_(False)
+    if settings.task_share and not any(map(texts.task, range(len(texts)))):
+        raise InputError(f"no picture shows a task of which {', '.join(texts.categories)} could say anything; set task_share to 0, or give another set")
     encoder, loss = SequenceEncoder(checkpoint.tokenizer, model.config), LanguageLoss(checkpoint.tokenizer, settings.number_width)
 
     def loss_at(step: int) -> Weighted:

@@ -101,6 +101,8 @@ class Ablation:
         for name in (*self.initialisations, *self.sensitivities):
             if not re.fullmatch(r"[a-z0-9][a-z0-9-]*", name):
                 raise ConfigError(f"{name!r} names files: small letters, digits and - only")
+        if self.text_batch < 1 or self.turns < 1 or not 0 <= self.task_share <= 1:
+            raise ConfigError(f"text_batch and turns are at least 1 and task_share 0 to 1; got {self.text_batch}, {self.turns} and {self.task_share}")
         if not self.seeds or len(set(self.seeds)) != len(self.seeds):
             raise ConfigError(f"seeds are different numbers, at least one; got {self.seeds}")
         unknown = sorted({one.backbone for one in self.sensitivities.values()} - set(self.initialisations))

@@ -28,6 +28,8 @@ def changed(tmp_path, **fields):
         ({"sensitivities": {"more": {"backbone": "nobody"}}}, "unknown initialisations nobody"),
         ({"initialisations": {"base": {"data": ""}, "a b": {"data": "tabletop"}}}, "names files"),
         ({"initialisations": {"base": {"data": ""}, "none": {"data": "tabletop", "share": 0}}}, "share is above 0"),
+        ({"turns": 0}, "at least 1"),
+        ({"task_share": 1.5}, "0 to 1"),
         ({"epochs": 3}, "epochs"),
     ],
 )

@@ -145,3 +145,11 @@ def test_stage_one_answers_both_kinds_of_prompts(experiment, monkeypatch, share)
     backbones.train_backbone(settings, store, f"again{share:.0f}", {"elsewhere": store.root / "set", "tabletop": store.root / "set"})
     count = settings.tune.steps * settings.text_batch
     assert asked == ({"policy": count, "conversation": 0} if share else {"policy": 0, "conversation": count})
+
+
+def test_a_set_without_a_task_to_speak_of_ends_the_job_instead_of_searching_for_ever(experiment, monkeypatch):
+    settings, store, _, _ = experiment
+    monkeypatch.setattr(Texts, "task", lambda self, picture: "")
+    settings = dataclasses.replace(settings, initialisations=settings.initialisations | {"mute": settings.initialisations["all"]})
+    with pytest.raises(InputError, match="no picture shows a task"):
+        backbones.train_backbone(settings, store, "mute", {"elsewhere": store.root / "set", "tabletop": store.root / "set"})
