@@ -10,6 +10,6 @@ def photometric(images: np.ndarray, rng: np.random.Generator, strength: float = 
     count = len(images)
     gain = 1.0 + strength * rng.uniform(-0.2, 0.2, (count, 1, 1, 1)) + strength * rng.uniform(-0.06, 0.06, (count, 1, 1, 3))
     offset = strength * rng.uniform(-20, 20, (count, 1, 1, 1))
-    noise = rng.normal(0.0, 3.0 * strength, images.shape).astype(np.float32)
+    noise = np.float32(3.0 * strength) * rng.standard_normal(images.shape, dtype=np.float32)
     changed = (images.astype(np.float32) - 128.0) * gain.astype(np.float32) + (128.0 + offset).astype(np.float32) + noise
     return np.clip(changed, 0, 255).astype(np.uint8)

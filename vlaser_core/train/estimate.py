@@ -71,7 +71,7 @@ def estimate(config: VlaserConfig, trained: Collection[str], loop: LoopConfig, o
     frozen = sum(counts.values()) - live
     low = loop.precision != "float32"
     weight = 2 if loop.precision == "bfloat16" else 4
-    # Weight, gradient and AdamW's two moments in the weight's type; the average is float32 whatever they are.
+    # Weight, gradient and AdamW's two moments in the weight's type (Muon keeps one, nothing is taken off for it); the average is float32 whatever they are.
     each = 4 * weight + (4 if loop.ema else 0)
     state = live * each + frozen * (2 if low else 4)
     if loop.shard:

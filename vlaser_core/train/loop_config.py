@@ -22,6 +22,8 @@ class LoopConfig:
     final_ratio: float = 0.05  # of the peak, where a cosine ends
     cycle: int = 10_000_000  # updates of one of upstream's cosine cycles
     weight_decay: float = 0.0  # of matrices; biases, norms and scales have none
+    optimizer: Literal["adamw", "muon"] = "adamw"  # muon: for the matrices inside of layers, AdamW for the rest (`optimizer.py`)
+    matrix_rate: float = 0.02  # the peak of Muon's learning rate
     betas: tuple[float, float] = (0.9, 0.99)  # of AdamW
     clip_norm: float = 1.0  # of all gradients together
     ema: float = 0.999  # decay of the weight average that is kept as the result; 0: none
@@ -38,5 +40,9 @@ class LoopConfig:
         for name in ("accumulation", "save_every", "log_every"):
             if getattr(self, name) < 1:
                 raise ConfigError(f"{name} is at least 1, got {getattr(self, name)}")
+        if self.optimizer == "muon" and self.shard:
+            raise ConfigError("muon needs every matrix in one piece; with shard: true the optimizer is adamw")
+        if self.matrix_rate <= 0:
+            raise ConfigError(f"matrix_rate is above 0, got {self.matrix_rate}")
         if self.warmup < 0 or (self.schedule == "upstream" and self.warmup >= self.cycle):
             raise ConfigError(f"warmup is at least 0 and shorter than a cycle, got {self.warmup}")

@@ -15,6 +15,7 @@ from torch import nn
 
 from vlaser_core.errors import VlaserError
 from vlaser_core.train.average import Average
+from vlaser_core.train.optimizer import Optimizer
 from vlaser_core.train.processes import like, whole
 
 
@@ -51,7 +52,7 @@ def _mapped(content, change: Callable[[torch.Tensor], torch.Tensor]):
 class RunState:
     """What changes in a run: trained weights by name, optimiser, average, and `progress`, the loop's own numbers."""
 
-    def __init__(self, path: Path, names: list[str], parameters: list[nn.Parameter], optimizer: torch.optim.Optimizer, average: Average) -> None:
+    def __init__(self, path: Path, names: list[str], parameters: list[nn.Parameter], optimizer: Optimizer, average: Average) -> None:
         self.path, self.names, self.parameters, self.optimizer, self.average = path, names, parameters, optimizer, average
 
     def save(self, step: int, progress: dict, writes: bool) -> None:
@@ -60,7 +61,7 @@ class RunState:
             "step": step,
             "progress": progress,
             "parameters": {name: whole(parameter) for name, parameter in zip(self.names, self.parameters, strict=True)},
-            "optimizer": _mapped(self.optimizer.state_dict(), whole),
+            "optimizer": [_mapped(part.state_dict(), whole) for part in self.optimizer.parts],
             "average": [whole(value) for value in self.average.values],
         }
         if writes:
@@ -79,21 +80,24 @@ class RunState:
                 for name, parameter in zip(self.names, self.parameters, strict=True)
                 if name not in values or values[name].shape != parameter.shape
             ] or sorted(values.keys() - set(self.names))
-            optimizer, average = stored["optimizer"], stored["average"]
+            optimizer, average = list(stored["optimizer"]), stored["average"]
         except Exception as error:
             raise VlaserError(f"cannot go on from {self.path}: {error}; {anew}") from error
         if differs or len(average) != len(self.average.values):
             what = f"it trained other weights ({differs[0]})" if differs else "it was averaged otherwise (ema)"
             raise VlaserError(f"cannot go on from {self.path}: {what}; {anew}")
+        if len(optimizer) != len(self.optimizer.parts):
+            raise VlaserError(f"cannot go on from {self.path}: it was trained with another optimizer; {anew}")
         with torch.no_grad():
             for name, parameter in zip(self.names, self.parameters, strict=True):
                 parameter.copy_(like(values[name].to(parameter.dtype), parameter))
-        # Its numbering of parameters is the groups', which differs from that of the names.
-        ordered = [parameter for group in self.optimizer.param_groups for parameter in group["params"]]
-        state = {
-            index: {key: value.clone() if value.ndim == 0 else like(value, ordered[index]) for key, value in entry.items()}
-            for index, entry in optimizer["state"].items()
-        }
-        self.optimizer.load_state_dict({"state": state, "param_groups": self.optimizer.state_dict()["param_groups"]})
+        for part, kept in zip(self.optimizer.parts, optimizer, strict=True):
+            # Its numbering of parameters is the groups', which differs from that of the names.
+            ordered = [parameter for group in part.param_groups for parameter in group["params"]]
+            state = {
+                index: {key: value.clone() if value.ndim == 0 else like(value, ordered[index]) for key, value in entry.items()}
+                for index, entry in kept["state"].items()
+            }
+            part.load_state_dict({"state": state, "param_groups": part.state_dict()["param_groups"]})
         self.average.values = [like(value.clone(), held) for value, held in zip(average, self.average.values, strict=True)]
         return step, progress

@@ -1,4 +1,4 @@
-"""A run small enough for a test, as a command: `python linear_run.py OUT [--die-at STEP]`, also under torchrun.
+"""A run small enough for a test, as a command: `python linear_run.py OUT [--die-at STEP] [--optimizer muon]`, also under torchrun.
 
 Under torchrun it trains twice, on copies (OUT/copies) and on shards (OUT/shards) of the model, and leaves the weights of both.
 """
@@ -35,11 +35,20 @@ def batch_of(step: int) -> tuple[torch.Tensor, torch.Tensor]:
     return x, torch.arange(BATCH) % 4 <= torch.arange(BATCH) // 4 * 2
 
 
-def config(accumulation: int = 1, shard: bool = False, save_every: int = 5) -> LoopConfig:
-    return LoopConfig(STEPS, 0.02, warmup=3, weight_decay=0.1, ema=0.8, accumulation=accumulation, shard=shard, save_every=save_every, log_every=4)
+def config(accumulation: int = 1, shard: bool = False, optimizer: str = "adamw") -> LoopConfig:
+    spread = {"accumulation": accumulation, "shard": shard}
+    return LoopConfig(STEPS, 0.02, warmup=3, weight_decay=0.1, ema=0.8, save_every=5, log_every=4, optimizer=optimizer, **spread)
 
 
-def run(out: Path, processes: Processes = Processes(), accumulation: int = 1, shard: bool = False, seed: int = 0, die_at: int = -1) -> nn.Module:
+def run(
+    out: Path,
+    processes: Processes = Processes(),
+    accumulation: int = 1,
+    shard: bool = False,
+    seed: int = 0,
+    die_at: int = -1,
+    optimizer: str = "adamw",
+) -> nn.Module:
     model = make_model(seed)
     share = Share(BATCH, accumulation, processes)
 
@@ -51,7 +60,7 @@ def run(out: Path, processes: Processes = Processes(), accumulation: int = 1, sh
         squared = (model(x) - x[:, :2] * x[:, 2:4]).square().sum(1)
         return Weighted((squared * counts).sum(), counts.sum().float())
 
-    train(model, loss_at, config(accumulation, shard), out, "run", evaluate=lambda: {"norm": float(model(torch.ones(1, 6)).sum())}, evaluate_every=6)
+    train(model, loss_at, config(accumulation, shard, optimizer), out, "run", evaluate=lambda: {"norm": float(model(torch.ones(1, 6)).sum())}, evaluate_every=6)
     return model
 
 
@@ -59,11 +68,12 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser()
     parser.add_argument("out", type=Path)
     parser.add_argument("--die-at", type=int, default=-1)
+    parser.add_argument("--optimizer", default="adamw")
     options = parser.parse_args()
     torch.set_num_threads(1)
     processes = join()
     if processes.count == 1:
-        run(options.out, die_at=options.die_at)
+        run(options.out, die_at=options.die_at, optimizer=options.optimizer)
     else:
         for name, shard in (("copies", False), ("shards", True)):
             model = run(options.out / name, processes, shard=shard, die_at=options.die_at if processes.rank else -1)

@@ -62,12 +62,13 @@ def test_the_log_is_tensorboards_as_well(tmp_path):
 
 
 @pytest.mark.timeout(300)
-def test_a_run_that_was_killed_ends_where_it_would_have(linear, tmp_path):
+@pytest.mark.parametrize("optimizer", ["adamw", "muon"])
+def test_a_run_that_was_killed_ends_where_it_would_have(linear, tmp_path, optimizer):
     """Killed outright between two saves; weights, average and log come out bit-equal."""
-    whole = linear.run(tmp_path / "whole")
-    assert command(tmp_path / "parts", "--die-at", 8).returncode == -signal.SIGKILL
+    whole = linear.run(tmp_path / "whole", optimizer=optimizer)
+    assert command(tmp_path / "parts", "--die-at", 8, "--optimizer", optimizer).returncode == -signal.SIGKILL
     assert torch.load(tmp_path / "parts" / "run.state.pt", weights_only=True)["step"] == 5
-    resumed = linear.run(tmp_path / "parts", seed=99)
+    resumed = linear.run(tmp_path / "parts", seed=99, optimizer=optimizer)
     for one, other in zip(whole.state_dict().values(), resumed.state_dict().values(), strict=True):
         assert torch.equal(one, other)
     numbers = [[{k: v for k, v in entry.items() if k != "updates_per_s"} for entry in entries(tmp_path / name / "run.jsonl")] for name in ("whole", "parts")]
@@ -190,7 +191,7 @@ def test_low_precision_keeps_trained_weights_as_it_was_told(tmp_path):
         assert seen[0] == (torch.float32 if precision == "float32" else torch.bfloat16)
 
 
-@pytest.mark.parametrize("wrong", [{"steps": 0}, {"accumulation": 0}, {"warmup": -1}, {"schedule": "upstream", "cycle": 100, "warmup": 100}])
+@pytest.mark.parametrize("wrong", [{"steps": 0}, {"accumulation": 0}, {"warmup": -1}, {"schedule": "upstream", "cycle": 100, "warmup": 100}, {"optimizer": "muon", "shard": True}, {"matrix_rate": 0.0}])
 def test_impossible_settings_are_refused(wrong):
     with pytest.raises(ConfigError):
         LoopConfig(**{"steps": 10, "learning_rate": 0.1} | wrong)
