@@ -42,7 +42,7 @@ from vlaser_core.train.language import LanguageLoss, SequenceEncoder, loss_by_le
 from vlaser_core.train.loop import LoopConfig, Weighted, train
 from vlaser_core.train.parts import choose
 from vlaser_core.train.prefixes import PrefixStore
-from vlaser_core.train.processes import Processes, Share, join
+from vlaser_core.train.processes import Processes, Share, join, quickest_precision
 from vlaser_core.train.views import filled
 
 HALF_HIDDEN = 0.8  # visible fraction below which a thing counts as half hidden
@@ -82,6 +82,9 @@ class Sft:
     steps: int = 2700
     batch: int = 48
     learning_rate: float = 1.5e-3
+    """Of embeddings, norms and biases."""
+    matrix_rate: float = 0.012
+    """Of the matrices inside of layers, by Muon."""
     policy_share: float = 0.7
     """Share of batches made of the policy's own prompt; the rest are conversations."""
     turns: int = 2
@@ -124,7 +127,9 @@ class Sft:
                     sequences.append(encoder.conversation([(turn.question, turn.answer) for turn in asked]))
             return loss_by_length(model, loss, encoder, sequences, photometric(scenes.images[rows], rng))
 
-        train(model, loss_at, LoopConfig(self.steps, self.learning_rate, weight_decay=0.02, ema=0.998), self.out, "sft")
+        matrices = {"optimizer": "muon", "matrix_rate": self.matrix_rate}
+        loop = LoopConfig(self.steps, self.learning_rate, weight_decay=0.02, ema=0.998, precision=quickest_precision(), **matrices)
+        train(model, loss_at, loop, self.out, "sft")
         if processes.leader:
             embodiment = load_embodiment("widowx")
             save_checkpoint(Checkpoint(model, tokenizer, embodiment, statistics_of(scenes)), self.out / "backbone")

@@ -12,7 +12,7 @@ import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import TypeVar
+from typing import Literal, TypeVar
 
 import torch
 import torch.distributed as dist
@@ -109,6 +109,13 @@ def cast(model: nn.Module, precision: str) -> None:
     for parameter in model.parameters():
         low = precision == "bfloat16" or (precision == "autocast" and not parameter.requires_grad)
         parameter.data = parameter.data.to(torch.bfloat16 if low else torch.float32)
+
+
+def quickest_precision() -> Literal["float32", "autocast"]:
+    """Of training on this machine's CPU: bfloat16 arithmetic where the processor has it, about twice as fast; elsewhere it would
+    be emulated, and slower."""
+    able = torch.cpu.get_capabilities()
+    return "autocast" if able.get("avx512_bf16") or able.get("amx_bf16") else "float32"
 
 
 class Job(nn.Module):
