@@ -79,16 +79,17 @@ class Sft:
     """Stage 1: the backbone learns to see the table, by next-token loss on exact answers."""
 
     out: Path
-    steps: int = 2700
-    batch: int = 48
+    steps: int = 4500
+    batch: int = 24
+    """Pictures a step and process."""
     learning_rate: float = 1.5e-3
     """Of embeddings, norms and biases."""
     matrix_rate: float = 0.012
     """Of the matrices inside of layers, by Muon."""
-    policy_share: float = 0.7
+    policy_share: float = 0.4
     """Share of batches made of the policy's own prompt; the rest are conversations."""
-    turns: int = 2
-    hidden_share: float = 0.5
+    turns: int = 3
+    hidden_share: float = 0.6
     """Share of a conversation batch whose scenes have something half hidden, by a gripper mostly: where pointing is hard."""
     attention: Literal["causal", "prefix"] = "prefix"
     """How a picture and its first question are read; prefix: both ways, as the policy's prompt is."""
@@ -127,9 +128,8 @@ class Sft:
                     sequences.append(encoder.conversation([(turn.question, turn.answer) for turn in asked]))
             return loss_by_length(model, loss, encoder, sequences, photometric(scenes.images[rows], rng))
 
-        matrices = {"optimizer": "muon", "matrix_rate": self.matrix_rate}
-        loop = LoopConfig(self.steps, self.learning_rate, weight_decay=0.02, ema=0.998, precision=quickest_precision(), **matrices)
-        train(model, loss_at, loop, self.out, "sft")
+        loop = LoopConfig(self.steps, self.learning_rate, optimizer="muon", matrix_rate=self.matrix_rate, weight_decay=0.02, ema=0.998)
+        train(model, loss_at, dataclasses.replace(loop, precision=quickest_precision()), self.out, "sft")
         if processes.leader:
             embodiment = load_embodiment("widowx")
             save_checkpoint(Checkpoint(model, tokenizer, embodiment, statistics_of(scenes)), self.out / "backbone")
@@ -155,10 +155,11 @@ class Flow:
     """How many sets of `rollouts` to train on besides the scenes."""
     rollout_share: float = 0.4
     """Share of the samples that come from them."""
-    steps: int = 1800
+    steps: int = 1000
     batch: int = 192
     """Samples a step and process."""
     learning_rate: float = 2e-3
+    matrix_rate: float = 0.012
     proprio_noise: float = 0.01
     """Standard deviation added to normalised proprioception, so that the policy does not lean on its last digit."""
     seed: int = 0
@@ -186,7 +187,8 @@ class Flow:
 
         share, targets = Share(size, processes=processes), targets_of(checkpoint, *sets)
         loss = FlowLoss(model, share, rows_of, targets, Stored(model, *stores), jitter=self.proprio_noise, seed=self.seed)
-        train(model, loss, LoopConfig(self.steps, self.learning_rate, ema=0.999), self.out, f"flow{self.round}")
+        loop = LoopConfig(self.steps, self.learning_rate, optimizer="muon", matrix_rate=self.matrix_rate, ema=0.998)
+        train(model, loss, loop, self.out, f"flow{self.round}")
         if processes.leader:
             save_checkpoint(dataclasses.replace(checkpoint, model=model), self.out / f"checkpoint{self.round}")
 
