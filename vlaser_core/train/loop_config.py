@@ -23,7 +23,7 @@ class LoopConfig:
     cycle: int = 10_000_000  # updates of one of upstream's cosine cycles
     weight_decay: float = 0.0  # of matrices; biases, norms and scales have none
     optimizer: Literal["adamw", "muon"] = "adamw"  # muon: for the matrices inside of layers, AdamW for the rest (`optimizer.py`)
-    matrix_rate: float = 0.02  # the peak of Muon's learning rate
+    matrix_rate: float = 0.012  # the peak of Muon's learning rate
     betas: tuple[float, float] = (0.9, 0.99)  # of AdamW
     clip_norm: float = 1.0  # of all gradients together
     ema: float = 0.999  # decay of the weight average that is kept as the result; 0: none
