@@ -21,7 +21,7 @@ COLOURS = ("#77808c", "#d9780f", "#2f7fe0", "#1a9d4b", "#a24bd1", "#c4312d", "#0
 WIDTH, HEIGHT, LEFT, BOTTOM = 620, 300, 56, 34
 _STYLE = """
 svg { width: 100%; max-width: 46rem; height: auto } svg text { font: 12px system-ui, sans-serif; fill: currentColor } .axis { stroke: var(--line) }
-.whisker { stroke: currentColor; stroke-width: 1.5 } .legend i { display: inline-block; width: .8rem; height: .8rem; border-radius: 2px; margin: 0 .3rem 0 1rem }
+.whisker { stroke: currentColor; stroke-width: 1.5 } .pair { display: flex; flex-wrap: wrap; gap: 1rem } .pair svg { flex: 1 1 20rem } .legend i { display: inline-block; width: .8rem; height: .8rem; border-radius: 2px; margin: 0 .3rem 0 1rem }
 """
 
 
@@ -47,6 +47,8 @@ def page(summary: dict) -> str:
         "<h2>Success</h2>",
         success_bars(judged, colours) if judged else "<p>No episode is done yet.</p>",
         _success_table(judged),
+        "<h2>Do answers tell who will succeed?</h2><p class='muted'>Success over the share of held-out questions answered rightly, elsewhere and on the robot's own table.</p>",
+        f"<div class='pair'>{''.join(answers_and_success(judged, domain, colours) for domain in DOMAINS)}</div>",
         "<h2>What each backbone answers</h2><p class='muted'>Greedy answers to held-out questions, mean over the four categories; "
         "elsewhere: floors, desks and shelves without a robot; tabletop: the robot's own view.</p>",
         _answers_table(rows),
@@ -62,23 +64,53 @@ def page(summary: dict) -> str:
 
 def success_bars(rows: list[dict], colours: dict[str, str]) -> str:
     """A bar an initialisation with its 95 % interval, and a ring for each seed."""
-    step, width = (WIDTH - LEFT) / max(1, len(rows)), 54
-    parts = [f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="success by initialisation">']
-    for mark in (0, 25, 50, 75, 100):
-        y = _y(mark)
-        parts.append(f'<line class="axis" x1="{LEFT}" x2="{WIDTH}" y1="{y:.1f}" y2="{y:.1f}"/><text x="{LEFT - 8}" y="{y + 4:.1f}" text-anchor="end">{mark} %</text>')
+    step, width, top = (WIDTH - LEFT) / max(1, len(rows)), 54, _top(rows)
+    parts = [f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="success by initialisation">', _scale(top)]
     for number, row in enumerate(rows):
         x, value = LEFT + step * (number + 0.5), 100 * row["mean"]
         low, high = (100 * bound for bound in row["interval_95"])
-        parts.append(f'<rect x="{x - width / 2:.1f}" y="{_y(value):.1f}" width="{width}" height="{_y(0) - _y(value):.1f}" fill="{colours[row["name"]]}" rx="2"/>')
-        parts.append(f'<path class="whisker" d="M{x:.1f} {_y(low):.1f}V{_y(high):.1f}M{x - 6:.1f} {_y(low):.1f}h12M{x - 6:.1f} {_y(high):.1f}h12"/>')
-        parts += [f'<circle cx="{x + 18:.1f}" cy="{_y(100 * one):.1f}" r="3.5" fill="none" stroke="currentColor"/>' for one in row["seeds"].values()]
+        parts.append(f'<rect x="{x - width / 2:.1f}" y="{_y(value, top):.1f}" width="{width}" height="{_y(0, top) - _y(value, top):.1f}" fill="{colours[row["name"]]}" rx="2"/>')
+        parts.append(f'<path class="whisker" d="M{x:.1f} {_y(low, top):.1f}V{_y(high, top):.1f}M{x - 6:.1f} {_y(low, top):.1f}h12M{x - 6:.1f} {_y(high, top):.1f}h12"/>')
+        parts += [f'<circle cx="{x + 18:.1f}" cy="{_y(100 * one, top):.1f}" r="3.5" fill="none" stroke="currentColor"/>' for one in row["seeds"].values()]
         parts.append(f'<text x="{x:.1f}" y="{HEIGHT - 14}" text-anchor="middle">{escape(row["name"])}</text>')
-        parts.append(f'<text x="{x - 8:.1f}" y="{_y(high) - 6:.1f}" text-anchor="middle" font-weight="600">{value:.1f}</text>')
+        parts.append(f'<text x="{x - 8:.1f}" y="{_y(high, top) - 6:.1f}" text-anchor="middle" font-weight="600">{value:.1f}</text>')
     return "".join(parts) + "</svg><p class='muted'>Bars: mean over tasks; whiskers: 95 % interval over all episodes; rings: one seed each.</p>"
 
 
-def _y(value: float, top: float = 100.0) -> float:
+def answers_and_success(rows: list[dict], domain: str, colours: dict[str, str]) -> str:
+    """A point an initialisation: questions of a domain across, success up; whiskers are 95 % intervals."""
+    shown = [row for row in rows if domain in row["reasoning"]]
+    if not shown:
+        return ""
+    top, across = _top(rows), 100 * max(row["reasoning"][one]["mean"] for row in shown for one in row["reasoning"]) * 1.25
+    parts = [f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="success over questions, {domain}">', _scale(top)]
+    for share in (0.0, 0.25, 0.5, 0.75, 1.0):
+        parts.append(f'<text x="{LEFT + share * (WIDTH - LEFT - 90):.1f}" y="{HEIGHT - 16}" text-anchor="middle">{share * across:.0f} %</text>')
+    parts.append(f'<text x="{(LEFT + WIDTH) / 2:.0f}" y="{HEIGHT - 2}" text-anchor="middle">questions, {domain}</text>')
+    for row in shown:
+        x = LEFT + 100 * row["reasoning"][domain]["mean"] / across * (WIDTH - LEFT - 90)
+        low, high, y = (_y(100 * bound, top) for bound in (*row["interval_95"], row["mean"]))
+        parts.append(f'<path class="whisker" d="M{x:.1f} {low:.1f}V{high:.1f}"/><circle cx="{x:.1f}" cy="{y:.1f}" r="6" fill="{colours[row["name"]]}"/>')
+        parts.append(f'<text x="{x + 9:.1f}" y="{y - 5:.1f}">{escape(row["name"])}</text>')
+    return "".join(parts) + "</svg>"
+
+
+def _top(rows: list[dict]) -> float:
+    """Where an axis of success ends, in percent: above all intervals, so that small differences can be seen."""
+    highest = max((100 * max(row["interval_95"][1], *row["seeds"].values()) for row in rows), default=100.0)
+    return next(mark for mark in (20.0, 40.0, 60.0, 80.0, 100.0) if highest * 1.08 <= mark or mark == 100.0)
+
+
+def _scale(top: float) -> str:
+    """Lines across at quarters of `top`, in percent."""
+    marks = ((share * top, _y(share * top, top)) for share in (0.0, 0.25, 0.5, 0.75, 1.0))
+    return "".join(
+        f'<line class="axis" x1="{LEFT}" x2="{WIDTH}" y1="{y:.1f}" y2="{y:.1f}"/><text x="{LEFT - 8}" y="{y + 4:.1f}" text-anchor="end">{mark:.0f} %</text>'
+        for mark, y in marks
+    )
+
+
+def _y(value: float, top: float) -> float:
     return 12 + (HEIGHT - BOTTOM - 12) * (1 - value / top)
 
 
