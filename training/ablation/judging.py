@@ -25,7 +25,7 @@ def judge_policy(settings: Ablation, policy: Path, executed: int | None = None, 
     """Episodes on scenes that no step trained on, the same for every policy."""
     judging = settings.judging
     summary = evaluate(
-        policy / "checkpoint", judging.episodes, seed=0, renderer=judging.renderer, workers=1, executed_steps=executed, flow_steps=flow_steps, together=4
+        policy / "checkpoint", judging.episodes, seed=0, renderer=judging.renderer, workers=1, executed_steps=executed, flow_steps=flow_steps, together=8
     )
     return {
         key: summary[key]
