@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # The shipped nano policy, from nothing to an evaluated checkpoint. Every step resumes: run it again after an interruption.
 #
-#   bash training/nano.sh             runs/nano, about an hour and a half of one core
+#   bash training/nano.sh             runs/nano, about an hour of one core
 #   PROCESSES=1 bash training/nano.sh the same batches in one process instead of two; decided once for a run
 #   bash training/nano.sh --smoke     runs/nano-smoke (or the folder named behind), minutes: the same steps at a size that proves nothing but the plumbing
 set -euo pipefail
