@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 import subprocess
@@ -11,7 +12,9 @@ from pathlib import Path
 import pytest
 
 from training.nano import Sft
-from vlaser_core.checkpoint.folder import load_checkpoint
+from vlaser_core.checkpoint.folder import load_checkpoint, save_checkpoint
+from vlaser_core.model.vlaser import Vlaser
+from vlaser_core.processing.tokenizer import IMAGE, train_nano_tokenizer
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -31,11 +34,13 @@ def test_the_recipe_runs_from_nothing_to_an_evaluation(tmp_path):
 
 
 def test_a_stage_1_that_goes_on_begins_with_the_weights_and_the_tokenizer_it_was_given(tmp_path):
-    given = ROOT / "vlaser_core/checkpoints/nano"
-    model, tokenizer = Sft(tmp_path, init_from=given).beginning()
-    there = load_checkpoint(given)
-    assert tokenizer.get_vocab() == there.tokenizer.get_vocab()
+    shipped, other = load_checkpoint(ROOT / "vlaser_core/checkpoints/nano"), train_nano_tokenizer(["put the carrot on the plate"])
+    size = dataclasses.replace(shipped.model.config, text=dataclasses.replace(shipped.model.config.text, vocab_size=len(other)))
+    there = dataclasses.replace(shipped, model=Vlaser(size, other.convert_tokens_to_ids(IMAGE)), tokenizer=other)
+    save_checkpoint(there, tmp_path / "given")
+    model, tokenizer = Sft(tmp_path, init_from=tmp_path / "given").beginning()
     weights = model.state_dict()
+    assert tokenizer.get_vocab() == other.get_vocab()
     assert all((weights[name] == value).all() for name, value in there.model.state_dict().items())
     _, anew = Sft(tmp_path).beginning()
     assert anew.get_vocab() != tokenizer.get_vocab()
