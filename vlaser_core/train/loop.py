@@ -132,8 +132,8 @@ class _Run:
         sums = torch.zeros(2, dtype=torch.float64, device=self.accelerator.device)
         for part in range(parts):
             hold = part < parts - 1 and processes > 1 and not self.config.shard
-            with self.accelerator.no_sync(self.job) if hold else nullcontext():
-                with self.accelerator.autocast(), self.attention():
+            with self.accelerator.no_sync(self.job) if hold else nullcontext(), self.attention():
+                with self.accelerator.autocast():
                     loss = self.job(lambda: _weighted(self.loss_at(step * parts + part)))
                 self.accelerator.backward(loss.total)
             sums += torch.stack([loss.total.detach().double(), loss.count.detach().double()])
