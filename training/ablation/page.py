@@ -6,7 +6,7 @@ import json
 from html import escape
 from pathlib import Path
 
-from training.ablation.summary import DOMAINS, percent, span
+from training.ablation.summary import DOMAINS, chance, percent, span
 from vlaser_core.pages import document, facts, table
 
 TASKS = {
@@ -21,7 +21,7 @@ COLOURS = ("#77808c", "#d9780f", "#2f7fe0", "#1a9d4b", "#a24bd1", "#c4312d", "#0
 WIDTH, HEIGHT, LEFT, BOTTOM = 620, 300, 56, 34
 _STYLE = """
 svg { width: 100%; max-width: 46rem; height: auto } svg text { font: 12px system-ui, sans-serif; fill: currentColor } .axis { stroke: var(--line) }
-.whisker { stroke: currentColor; stroke-width: 1.5 } .pair { display: flex; flex-wrap: wrap; gap: 1rem } .pair svg { flex: 1 1 20rem } .legend i { display: inline-block; width: .8rem; height: .8rem; border-radius: 2px; margin: 0 .3rem 0 1rem }
+.whisker { stroke: currentColor; stroke-width: 1.5 } .pair { display: flex; flex-wrap: wrap; gap: 1rem } .pair svg { flex: 1 1 28rem } .legend i { display: inline-block; width: .8rem; height: .8rem; border-radius: 2px; margin: 0 .3rem 0 1rem }
 """
 
 
@@ -47,8 +47,9 @@ def page(summary: dict) -> str:
         "<h2>Success</h2>",
         success_bars(judged, colours) if judged else "<p>No episode is done yet.</p>",
         _success_table(judged),
-        "<h2>Do answers tell who will succeed?</h2><p class='muted'>Success over the share of held-out questions answered rightly, elsewhere and on the robot's own table.</p>",
-        f"<div class='pair'>{''.join(answers_and_success(judged, domain, colours) for domain in DOMAINS)}</div>",
+        "<h2>Do answers tell who will succeed?</h2><p class='muted'>Success over the share of held-out questions answered rightly: elsewhere, on the robot's own table, "
+        "and of the latter those that ask where something is.</p>",
+        f"<div class='pair'>{''.join(answers_and_success(judged, *of, colours) for of in (*((domain, None) for domain in DOMAINS), (DOMAINS[-1], 'grounding')))}</div>",
         "<h2>What each backbone answers</h2><p class='muted'>Greedy answers to held-out questions, mean over the four categories; "
         "elsewhere: floors, desks and shelves without a robot; tabletop: the robot's own view.</p>",
         _answers_table(rows),
@@ -77,21 +78,26 @@ def success_bars(rows: list[dict], colours: dict[str, str]) -> str:
     return "".join(parts) + "</svg><p class='muted'>Bars: mean over tasks; whiskers: 95 % interval over all episodes; rings: one seed each.</p>"
 
 
-def answers_and_success(rows: list[dict], domain: str, colours: dict[str, str]) -> str:
-    """A point an initialisation: questions of a domain across, success up; whiskers are 95 % intervals."""
-    shown = [row for row in rows if domain in row["reasoning"]]
-    if not shown:
+def answers_and_success(rows: list[dict], domain: str, category: str | None, colours: dict[str, str]) -> str:
+    """A point an initialisation: questions of a domain across, of all categories or of one, success up; whiskers are 95 % intervals."""
+    shares = {
+        row["name"]: 100 * (answers["mean"] if category is None else answers["categories"][category])
+        for row in rows
+        if (answers := row["reasoning"].get(domain)) and (category is None or category in answers["categories"])
+    }
+    if not shares:
         return ""
-    top, across = _top(rows), 100 * max(row["reasoning"][one]["mean"] for row in shown for one in row["reasoning"]) * 1.25
-    parts = [f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="success over questions, {domain}">', _scale(top)]
-    for share in (0.0, 0.25, 0.5, 0.75, 1.0):
-        parts.append(f'<text x="{LEFT + share * (WIDTH - LEFT - 90):.1f}" y="{HEIGHT - 16}" text-anchor="middle">{share * across:.0f} %</text>')
-    parts.append(f'<text x="{(LEFT + WIDTH) / 2:.0f}" y="{HEIGHT - 2}" text-anchor="middle">questions, {domain}</text>')
-    for row in shown:
-        x = LEFT + 100 * row["reasoning"][domain]["mean"] / across * (WIDTH - LEFT - 90)
-        low, high, y = (_y(100 * bound, top) for bound in (*row["interval_95"], row["mean"]))
-        parts.append(f'<path class="whisker" d="M{x:.1f} {low:.1f}V{high:.1f}"/><circle cx="{x:.1f}" cy="{y:.1f}" r="6" fill="{colours[row["name"]]}"/>')
-        parts.append(f'<text x="{x + 9:.1f}" y="{y - 5:.1f}">{escape(row["name"])}</text>')
+    top, across, label = _top(rows), max(1.0, *shares.values()) * 1.1, f"questions, {domain}{': ' + category if category else ''}"
+    parts = [f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="success over {label}">', _scale(top)]
+    for part in (0.0, 0.25, 0.5, 0.75, 1.0):
+        parts.append(f'<text x="{LEFT + part * (WIDTH - LEFT - 90):.1f}" y="{HEIGHT - 16}" text-anchor="middle">{part * across:.0f} %</text>')
+    parts.append(f'<text x="{(LEFT + WIDTH) / 2:.0f}" y="{HEIGHT - 2}" text-anchor="middle">{escape(label)}</text>')
+    for row in rows:
+        if row["name"] in shares:
+            x = LEFT + shares[row["name"]] / across * (WIDTH - LEFT - 90)
+            low, high, y = (_y(100 * bound, top) for bound in (*row["interval_95"], row["mean"]))
+            parts.append(f'<path class="whisker" d="M{x:.1f} {low:.1f}V{high:.1f}"/><circle cx="{x:.1f}" cy="{y:.1f}" r="6" fill="{colours[row["name"]]}"/>')
+            parts.append(f'<text x="{x + 9:.1f}" y="{y - 5:.1f}">{escape(row["name"])}</text>')
     return "".join(parts) + "</svg>"
 
 
@@ -142,7 +148,7 @@ def _success_table(rows: list[dict]) -> str:
     for row in rows:
         paired = row["against_base"]
         shares = [f"{row['tasks'][task]['wins']}/{row['tasks'][task]['of']}" if task in row["tasks"] else "" for task in tasks]
-        split = (f"{paired['better']} / {paired['worse']}", f"{paired['p']:.3f}") if paired else ("", "")
+        split = (f"{paired['better']} / {paired['worse']}", chance(paired)) if paired else ("", "")
         paper = f"<i>{PAPER[row['name']]}</i>" if row["name"] in PAPER else ""
         body.append([escape(row["name"]), percent(row["mean"]), span(row["interval_95"]), *shares, *split, paper])
     note = "p: McNemar's exact test over the same scenes and seeds. The paper's column is another model, simulator and task set; it is here to compare the order."
@@ -166,6 +172,6 @@ def _sensitivity_table(summary: dict) -> str:
     body = []
     for one in summary["sensitivities"]:
         whole, paired = main[one["of"]], one["against_main"]
-        split = (f"{paired['better']} / {paired['worse']}", f"{paired['p']:.3f}") if paired else ("", "")
+        split = (f"{paired['better']} / {paired['worse']}", chance(paired)) if paired else ("", "")
         body.append([escape(one["name"]), escape(one["of"]), percent(one["mean"]), span(one["interval_95"]), str(one["episodes"]), percent(whole["mean"]), *split])
     return table(["", "of", "#success", "#95 %", "#episodes", "#as in the main table", "#only it / only main", "#p"], body)

@@ -121,19 +121,24 @@ def tables(summary: dict) -> list[Table]:
         paired, asked = row["against_base"], row["reasoning"]
         gain = "" if None in (row["mean"], base) or row["name"] == "base" else f"{100 * (row['mean'] - base):+.1f}"
         main.add_row(
-            row["name"], percent(row["mean"]), span(row["interval_95"]), gain, f"{paired['p']:.3f}" if paired else "",
+            row["name"], percent(row["mean"]), span(row["interval_95"]), gain, chance(paired),
             *(percent(asked[domain]["mean"]) if domain in asked else "" for domain in DOMAINS),
         )  # fmt: skip
     if not summary["sensitivities"]:
         return [main]
     more = Table("sensitivity", "of", "success", "95 %", "p")
     for one in summary["sensitivities"]:
-        more.add_row(one["name"], one["of"], percent(one["mean"]), span(one["interval_95"]), f"{one['against_main']['p']:.3f}" if one["against_main"] else "")
+        more.add_row(one["name"], one["of"], percent(one["mean"]), span(one["interval_95"]), chance(one["against_main"]))
     return [main, more]
 
 
 def percent(share: float | None) -> str:
     return "" if share is None else f"{100 * share:.1f} %"
+
+
+def chance(paired: dict | None) -> str:
+    """How likely a split of pairs is by chance."""
+    return "" if paired is None else "< 0.001" if paired["p"] < 0.001 else f"{paired['p']:.3f}"
 
 
 def span(interval: list[float] | None) -> str:
