@@ -148,7 +148,7 @@ def _success_table(rows: list[dict]) -> str:
     for row in rows:
         paired = row["against_base"]
         shares = [f"{row['tasks'][task]['wins']}/{row['tasks'][task]['of']}" if task in row["tasks"] else "" for task in tasks]
-        split = (f"{paired['better']} / {paired['worse']}", chance(paired)) if paired else ("", "")
+        split = (f"{paired['better']} / {paired['worse']}", escape(chance(paired))) if paired else ("", "")
         paper = f"<i>{PAPER[row['name']]}</i>" if row["name"] in PAPER else ""
         body.append([escape(row["name"]), percent(row["mean"]), span(row["interval_95"]), *shares, *split, paper])
     note = "p: McNemar's exact test over the same scenes and seeds. The paper's column is another model, simulator and task set; it is here to compare the order."
@@ -172,6 +172,6 @@ def _sensitivity_table(summary: dict) -> str:
     body = []
     for one in summary["sensitivities"]:
         whole, paired = main[one["of"]], one["against_main"]
-        split = (f"{paired['better']} / {paired['worse']}", chance(paired)) if paired else ("", "")
+        split = (f"{paired['better']} / {paired['worse']}", escape(chance(paired))) if paired else ("", "")
         body.append([escape(one["name"]), escape(one["of"]), percent(one["mean"]), span(one["interval_95"]), str(one["episodes"]), percent(whole["mean"]), *split])
     return table(["", "of", "#success", "#95 %", "#episodes", "#as in the main table", "#only it / only main", "#p"], body)
