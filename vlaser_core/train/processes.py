@@ -114,7 +114,7 @@ def cast(model: nn.Module, precision: str) -> None:
 def quickest_precision() -> Literal["float32", "autocast"]:
     """Of training on this machine's CPU: bfloat16 arithmetic where the processor has it, about twice as fast; elsewhere it would
     be emulated, and slower."""
-    able = torch.cpu.get_capabilities()
+    able = getattr(torch.cpu, "get_capabilities", dict)()  # older ones of torch cannot tell
     return "autocast" if able.get("avx512_bf16") or able.get("amx_bf16") else "float32"
 
 

@@ -80,7 +80,7 @@ class RunState:
                 for name, parameter in zip(self.names, self.parameters, strict=True)
                 if name not in values or values[name].shape != parameter.shape
             ] or sorted(values.keys() - set(self.names))
-            optimizer, average = list(stored["optimizer"]), stored["average"]
+            optimizer, average = [dict(part) for part in stored["optimizer"]], stored["average"]
         except Exception as error:
             raise VlaserError(f"cannot go on from {self.path}: {error}; {anew}") from error
         if differs or len(average) != len(self.average.values):
